@@ -1,0 +1,119 @@
+/*
+ * temp_name: see temp_name.h. Dates are worked out here, since the time functions of the C library
+ * look at the environment.
+ */
+#include "temp_name.h"
+
+#include <string.h>
+
+#define SECONDS_A_DAY UINT64_C(86400)
+#define LAST_MICROSECOND UINT64_C(253402300799999999) /* 9999-12-31 23:59:59.999999 */
+
+static const char *const kind_words[] = {
+    [TEMP_BUILD] = "_tmp_", [TEMP_PROBE] = "_probe_", [TEMP_OLD] = "_old_"};
+
+static bool is_leap(unsigned year)
+{
+    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+static unsigned days_in(unsigned year, unsigned month)
+{
+    static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    return month == 2 && is_leap(year) ? 29 : days[month - 1];
+}
+
+/* Writes `value` with leading zeros into exactly `width` characters. */
+static void put_digits(char *out, size_t width, uint64_t value)
+{
+    for (size_t i = width; i > 0; i--) {
+        out[i - 1] = (char)('0' + value % 10);
+        value /= 10;
+    }
+}
+
+void temp_stamp(uint64_t unix_us, char out_stamp[TEMP_STAMP_LEN + 1])
+{
+    uint64_t us = unix_us < LAST_MICROSECOND ? unix_us : LAST_MICROSECOND;
+    uint64_t seconds = us / 1000000;
+    uint64_t second_of_day = seconds % SECONDS_A_DAY;
+    uint64_t days = seconds / SECONDS_A_DAY;
+    unsigned year = 1970;
+    unsigned month = 1;
+    while (days >= (is_leap(year) ? 366U : 365U)) {
+        days -= is_leap(year) ? 366U : 365U;
+        year++;
+    }
+    while (days >= days_in(year, month)) {
+        days -= days_in(year, month);
+        month++;
+    }
+    put_digits(out_stamp, 4, year);
+    put_digits(out_stamp + 4, 2, month);
+    put_digits(out_stamp + 6, 2, days + 1);
+    out_stamp[8] = '_';
+    put_digits(out_stamp + 9, 2, second_of_day / 3600);
+    put_digits(out_stamp + 11, 2, second_of_day / 60 % 60);
+    put_digits(out_stamp + 13, 2, second_of_day % 60);
+    out_stamp[15] = '_';
+    put_digits(out_stamp + 16, 6, us % 1000000);
+    out_stamp[TEMP_STAMP_LEN] = '\0';
+}
+
+void temp_name(struct buf *out, const char *name, enum temp_kind kind, const char *stamp)
+{
+    buf_add_text(out, name);
+    buf_add_text(out, kind_words[kind]);
+    buf_add_text(out, stamp);
+}
+
+/* Reads `width` digits into `*out`. */
+static bool get_digits(const char *text, size_t width, unsigned *out)
+{
+    unsigned value = 0;
+    for (size_t i = 0; i < width; i++) {
+        if (text[i] < '0' || text[i] > '9') {
+            return false;
+        }
+        value = value * 10 + (unsigned)(text[i] - '0');
+    }
+    *out = value;
+    return true;
+}
+
+static bool is_stamp(const char *text)
+{
+    unsigned year = 0;
+    unsigned month = 0;
+    unsigned day = 0;
+    unsigned hour = 0;
+    unsigned minute = 0;
+    unsigned second = 0;
+    unsigned us = 0;
+    if (!get_digits(text, 4, &year) || !get_digits(text + 4, 2, &month) ||
+        !get_digits(text + 6, 2, &day) || text[8] != '_' || !get_digits(text + 9, 2, &hour) ||
+        !get_digits(text + 11, 2, &minute) || !get_digits(text + 13, 2, &second) ||
+        text[15] != '_' || !get_digits(text + 16, 6, &us)) {
+        return false;
+    }
+    return year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= days_in(year, month) &&
+           hour < 24 && minute < 60 && second < 60;
+}
+
+bool temp_name_parse(const char *name, size_t *out_base_len, enum temp_kind *out_kind)
+{
+    size_t len = strlen(name);
+    if (len < TEMP_STAMP_LEN || !is_stamp(name + len - TEMP_STAMP_LEN)) {
+        return false;
+    }
+    size_t front = len - TEMP_STAMP_LEN;
+    for (size_t i = 0; i < sizeof(kind_words) / sizeof(kind_words[0]); i++) {
+        size_t word_len = strlen(kind_words[i]);
+        if (front > word_len && memcmp(name + front - word_len, kind_words[i], word_len) == 0) {
+            *out_base_len = front - word_len;
+            *out_kind = (enum temp_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
