@@ -1,0 +1,145 @@
+/*
+ * replace: one replacement of a materialized view, as a conversation with a server.
+ *
+ * The engine says what it wants next (run this SQL, wait, lock a name), is told the result, and
+ * ends in an outcome. It opens no connection, reads no clock and knows no wire format: the proxy
+ * drives it over the client's own session, the commands through libpq, the tests with scripted
+ * results.
+ *
+ *     replace_new -> { replace_next -> caller does it -> replace_result }* -> REPLACE_DONE
+ *                    -> replace_outcome -> replace_free
+ *
+ * Promise: an engine that was cancelled, refused or cut off at any moment ends with the original
+ * view as it was and nothing left behind, or says exactly what may be left.
+ */
+#ifndef MVSWAP_REPLACE_REPLACE_H
+#define MVSWAP_REPLACE_REPLACE_H
+
+#include "attributes.h"
+#include "moment.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct replace;
+
+/* How the server builds the new view. */
+enum replace_build {
+    REPLACE_BUILD_BACKGROUND, /* a job that survives recovery; the engine polls it */
+    REPLACE_BUILD_FOREGROUND  /* CREATE answers when it is done */
+};
+
+struct replace_settings {
+    enum replace_build build;
+    uint32_t drain_min_ms; /* how long the old view is kept in any case after the swap */
+};
+
+enum replace_request_kind {
+    REPLACE_RUN,  /* run `sql` as a simple query and tell rows, tag or error */
+    REPLACE_WAIT, /* tell REPLACE_WAITED when the monotonic clock has reached `until_ms` */
+    REPLACE_LOCK, /* tell REPLACE_LOCKED when this engine alone holds `family` in the process */
+    REPLACE_DONE  /* finished: see replace_outcome. Locks end now */
+};
+
+/* Pointers are valid until the next call on the same engine. */
+struct replace_request {
+    enum replace_request_kind kind;
+    const char *sql;        /* NUL-terminated */
+    bool notices_to_client; /* the server's NOTICEs to this statement concern the client */
+    uint64_t until_ms;
+    const char *family; /* database, schema and name of the view, one string */
+};
+
+enum replace_result_kind {
+    REPLACE_OK,    /* the statement succeeded: rows and tag */
+    REPLACE_ERROR, /* the server answered an error */
+    REPLACE_LOST,  /* the server connection is gone; nothing can be run any more */
+    REPLACE_WAITED,
+    REPLACE_LOCKED
+};
+
+/* An error of the server. `raw` is what the caller needs to hand it to the client unchanged; the
+ * engine keeps a copy and never looks inside. Fields may be "" (a server may omit any). */
+struct replace_server_error {
+    const char *sqlstate;
+    const char *message;
+    const uint8_t *raw;
+    size_t raw_len;
+};
+
+/* Borrowed for the call. `cells` holds num_rows x num_columns texts, row by row; NULL is NULL. */
+struct replace_result {
+    enum replace_result_kind kind;
+    size_t num_rows;
+    size_t num_columns;
+    const char *const *cells;
+    const char *tag;
+    struct replace_server_error error;
+};
+
+/* A message for the client besides the answer. Optional parts are NULL. */
+struct replace_notice {
+    const char *severity; /* NOTICE or WARNING */
+    const char *sqlstate;
+    const char *message;
+    const char *detail;
+    const char *hint;
+};
+
+enum replace_outcome_kind {
+    REPLACE_PENDING,         /* not yet REPLACE_DONE */
+    REPLACE_SUCCEEDED,       /* answer `tag` */
+    REPLACE_NOT_OURS,        /* answer what the server itself said to the client's statement */
+    REPLACE_FAILED,          /* answer `error` */
+    REPLACE_FAILED_BY_SERVER /* answer `raw`, the server's own error */
+};
+
+/* Valid until replace_free. */
+struct replace_outcome {
+    enum replace_outcome_kind kind;
+    const char *tag;
+    struct replace_notice error; /* severity ERROR */
+    const uint8_t *raw;
+    size_t raw_len;
+    bool server_lost; /* the session cannot go on after the answer */
+};
+
+enum replace_reason { REPLACE_CANCELLED_BY_CLIENT, REPLACE_CLIENT_GONE, REPLACE_SHUTDOWN };
+
+/*
+ * replace_new starts a replacement of the view that `text`[0, len) (one statement, recognised by
+ * statement_read) replaces. Copies what it needs. NULL when there is no memory or the text is not
+ * such a statement. Free with replace_free.
+ */
+MUST_CHECK struct replace *replace_new(const char *text, size_t len,
+                                       const struct replace_settings *settings, struct moment now);
+void replace_free(struct replace *r);
+
+/* replace_next: true, with `out_request`, when something is wanted now; false while a result is
+ * owed. After the end it goes on saying REPLACE_DONE. */
+bool replace_next(struct replace *r, struct replace_request *out_request);
+
+/* replace_result tells the result of the request that replace_next gave last. */
+void replace_result(struct replace *r, const struct replace_result *result, struct moment now);
+
+/*
+ * replace_cancel: undo starts as soon as the statement that runs has answered (at once when the
+ * engine waits), and the conversation goes on to its end. After the swap it changes nothing: the
+ * statement has succeeded by then. Later calls are ignored.
+ */
+void replace_cancel(struct replace *r, enum replace_reason why, struct moment now);
+
+/* replace_next_notice: the next message for the client, oldest first; false when there is none now.
+ */
+bool replace_next_notice(struct replace *r, struct replace_notice *out_notice);
+
+const struct replace_outcome *replace_outcome(const struct replace *r);
+
+/* For log lines. The id is the stamp in the temporary names; the step's name is a static string. */
+const char *replace_id(const struct replace *r);
+const char *replace_step_name(const struct replace *r);
+/* The view as "schema.name"; the schema is missing until it is known. */
+const char *replace_view_name(const struct replace *r);
+
+#endif

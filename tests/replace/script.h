@@ -1,0 +1,94 @@
+/*
+ * script: one whole conversation between the engine and the catalog of catalog.h, with faults at
+ * chosen requests, and the judgement afterwards: was the promise of replace.h kept?
+ */
+#ifndef MVSWAP_TESTS_REPLACE_SCRIPT_H
+#define MVSWAP_TESTS_REPLACE_SCRIPT_H
+
+#include "catalog.h"
+#include "replace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SCRIPT_REQUESTS = 400, SCRIPT_FAULTS = 2, SCRIPT_TEXT = 4096, SCRIPT_NOTICES = 8 };
+
+enum fault {
+    FAULT_NONE,
+    FAULT_ERROR,          /* the server refuses; nothing happened */
+    FAULT_ERROR_LATE,     /* an error although it took effect */
+    FAULT_TARGET_DROPPED, /* by somebody else, just before */
+    FAULT_TARGET_RENAMED,
+    FAULT_TARGET_SWAPPED, /* with an older view of theirs */
+    FAULT_TEMP_DROPPED,   /* likewise what was built */
+    FAULT_TEMP_RENAMED,
+    FAULT_TEMP_SWAPPED,
+    FAULT_CANCEL_FIRST, /* before the request is asked for, one for each reason */
+    FAULT_GONE_FIRST,
+    FAULT_SHUTDOWN_FIRST,
+    FAULT_CANCEL, /* while it runs; it ends well all the same */
+    FAULT_GONE,
+    FAULT_SHUTDOWN,
+    FAULT_CANCEL_HITS, /* while it runs, and the server stops it */
+    FAULT_LOST_BEFORE, /* the connection breaks before it took effect */
+    FAULT_LOST_AFTER,
+    FAULT_NO_ROWS, /* an answer that is not what it should be */
+    FAULT_NULLS,
+    FAULT_ODD_CELLS,
+    FAULT_COUNT
+};
+
+extern const char *const fault_names[FAULT_COUNT];
+
+struct script_fault {
+    size_t at; /* the request, counted from 0 */
+    enum fault fault;
+    bool applied; /* set by script_run */
+};
+
+struct script {
+    struct catalog catalog;
+    const char *text; /* of the client; NULL: a replacement of mv */
+    enum replace_build build;
+    struct script_fault faults[SCRIPT_FAULTS];
+    size_t memory_fails_at;         /* the engine's allocation that fails, from 1; 0: none */
+    bool memory_fails_for_one_call; /* there is memory again at the next call; else never */
+
+    /* Filled by script_run. */
+    bool made; /* replace_new gave an engine */
+    size_t num_requests;
+    const char *steps[SCRIPT_REQUESTS]; /* their names, static */
+    char sql[SCRIPT_REQUESTS][SCRIPT_TEXT];
+    bool notices_to_client[SCRIPT_REQUESTS];
+    size_t num_allocations;
+    bool endless;
+    enum replace_outcome_kind outcome;
+    bool server_lost;
+    char sqlstate[8];
+    char tag[64];
+    char error[SCRIPT_TEXT]; /* message, detail and hint, a line each */
+    char raw[SCRIPT_TEXT];
+    char stamp[32];
+    char view_name[2 * CATALOG_NAME];
+    size_t num_notices;
+    char notices[SCRIPT_NOTICES][SCRIPT_TEXT]; /* severity, message, detail, hint, a line each */
+    char problem[SCRIPT_TEXT];                 /* of script_kept_promise */
+
+    struct catalog before;
+};
+
+void script_init(struct script *s, unsigned major, unsigned minor);
+/* Runs from replace_new to REPLACE_DONE or, at the latest, SCRIPT_REQUESTS. */
+void script_run(struct script *s);
+/* script_kept_promise: false with the reason in s->problem. */
+bool script_kept_promise(struct script *s);
+/* script_unchanged: objects and background_ddl are what they were before the run. */
+bool script_unchanged(const struct script *s);
+/* script_says: does the error or a notice hold this text? */
+bool script_says(const struct script *s, const char *text);
+/* The request whose step has this name, the num-th of them from 0; SCRIPT_REQUESTS if there is
+ * none. */
+size_t script_find_step(const struct script *s, const char *step, size_t num);
+
+#endif

@@ -1,0 +1,320 @@
+/*
+ * Tests of everything that the engine refuses. Each leaves the catalog as it was, nothing behind,
+ * the session's background_ddl as it was, and is one error with a SQLSTATE and a reason.
+ */
+#include "script.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct script s;
+
+static struct catalog_object *mv(void)
+{
+    return catalog_by_id(&s.catalog, s.catalog.target_id);
+}
+
+/* Runs what was set up, in both builds and with both settings of the session. */
+static void expect_refusal(const char *what, const char *sqlstate, const char *says)
+{
+    struct catalog prepared = s.catalog;
+    const char *text = s.text;
+    for (unsigned i = 0; i < 4; i++) {
+        memset(&s, 0, sizeof(s));
+        s.catalog = prepared;
+        s.text = text;
+        s.build = (i & 1) != 0 ? REPLACE_BUILD_FOREGROUND : REPLACE_BUILD_BACKGROUND;
+        s.catalog.background_ddl = (i & 2) != 0;
+        script_run(&s);
+        cr_expect(script_kept_promise(&s), "%s: %s", what, s.problem);
+        cr_expect(script_unchanged(&s), "%s: the catalog changed", what);
+        cr_expect(eq(int, s.outcome, REPLACE_FAILED), "%s", what);
+        cr_expect(eq(str, s.sqlstate, (char *)sqlstate), "%s: %s", what, s.error);
+        cr_expect(ne(ptr, strstr(s.error, says), NULL), "%s: %s", what, s.error);
+        cr_expect(not(script_says(&s, "DROP MATERIALIZED VIEW")), "%s", what);
+    }
+    (void)printf("%-40s -> %s %.*s\n", what, s.sqlstate, (int)strcspn(s.error, "\n"), s.error);
+}
+
+static bool was_built(void)
+{
+    return script_find_step(&s, "build", 0) != SCRIPT_REQUESTS;
+}
+
+Test(replace_refusals, name_is_something_else)
+{
+    static const char *const kinds[] = {"table", "source",       "view",         "sink",
+                                        "index", "subscription", "system table", "connection"};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        script_init(&s, 2, 7);
+        (void)snprintf(mv()->kind, sizeof(mv()->kind), "%s", kinds[i]);
+        expect_refusal(kinds[i], "42809", kinds[i]);
+        cr_expect(not(was_built()));
+    }
+}
+
+Test(replace_refusals, a_kind_nobody_knows)
+{
+    script_init(&s, 2, 7);
+    s.faults[0] = (struct script_fault){.at = 2, .fault = FAULT_NULLS};
+    script_run(&s);
+    cr_expect(script_kept_promise(&s), "%s", s.problem);
+    cr_expect(script_unchanged(&s));
+    cr_expect(eq(str, s.sqlstate, (char *)"42809"));
+}
+
+Test(replace_refusals, not_the_owner)
+{
+    script_init(&s, 2, 7);
+    s.catalog.user = "bob";
+    expect_refusal("another owner", "42501", "must be owner of materialized view public.mv");
+    cr_expect(not(was_built()));
+
+    script_init(&s, 2, 7);
+    mv()->owner[0] = 0;
+    expect_refusal("an owner who cannot be seen", "42501", "owner");
+}
+
+Test(replace_refusals, version_without_swap)
+{
+    script_init(&s, 2, 0);
+    expect_refusal("2.0", "0A000", "SWAP");
+    cr_expect(eq(sz, s.num_requests, 1));
+    script_init(&s, 1, 10);
+    expect_refusal("1.10", "0A000", "SWAP");
+}
+
+Test(replace_refusals, would_lose_something)
+{
+    script_init(&s, 2, 7);
+    (void)catalog_add(&s.catalog, "public", "mv_i", "index", s.catalog.target_id);
+    expect_refusal("an index", "0A000", "mv_i");
+
+    script_init(&s, 2, 7);
+    for (unsigned i = 0; i < 12; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "i%u", i);
+        (void)catalog_add(&s.catalog, "public", name, "index", s.catalog.target_id);
+    }
+    expect_refusal("twelve indexes", "0A000", "and more.");
+
+    script_init(&s, 2, 7);
+    (void)snprintf(mv()->comment, sizeof(mv()->comment), "totals");
+    expect_refusal("a comment", "0A000", "its comments");
+    cr_expect(not(was_built()));
+}
+
+Test(replace_refusals, grants)
+{
+    static const struct {
+        const char *acl;
+        const char *says;
+    } rows[] = {
+        {"{root=arwd/root,alice=r/root}", "\"alice\""},
+        {"{root=arwd/root,\"a b=r*/root\"}", "\"a b\""},
+        {"{\"a=b=r/root\"}", "a=b=r/root"},
+        {"{\"a\\\"b=r/root\"}", "a\"b"},
+        {"{=r/root}", "=r/root"},
+        {"alice=r/root", "(unreadable)"},
+        {"{root=arwd/root", "(unreadable)"},
+        {"{root=arwd/root}x", "(unreadable)"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        script_init(&s, 2, 7);
+        (void)snprintf(mv()->acl, sizeof(mv()->acl), "%s", rows[i].acl);
+        expect_refusal(rows[i].acl, "0A000", rows[i].says);
+        cr_expect(not(was_built()));
+    }
+}
+
+Test(replace_refusals, default_privileges_of_the_new_view)
+{
+    script_init(&s, 2, 7);
+    s.catalog.build_acl = "{root=arwd/root,al=r/root}";
+    expect_refusal("default privileges", "0A000", "\"al\"");
+    cr_expect(was_built());
+}
+
+Test(replace_refusals, dependents)
+{
+    static const char *const kinds[] = {"materialized view", "view",   "sink",
+                                        "subscription",      "source", "table"};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        script_init(&s, 2, 7);
+        (void)catalog_add(&s.catalog, "public", "reader", kinds[i], s.catalog.target_id);
+        expect_refusal(kinds[i], "0A000", "public.reader");
+        cr_expect(ne(ptr, strstr(s.error, kinds[i]), NULL));
+        cr_expect(not(was_built()));
+    }
+    script_init(&s, 2, 7);
+    catalog_add(&s.catalog, "public", "reader", "view", s.catalog.target_id)->hidden = true;
+    expect_refusal("an invisible dependent", "0A000", "cannot see");
+}
+
+Test(replace_refusals, creating_jobs)
+{
+    static const char *const jobs[] = {
+        "CREATE MATERIALIZED VIEW x AS SELECT a FROM mv",
+        "CREATE MATERIALIZED VIEW x AS SELECT a FROM public.\"mv\"",
+        "CREATE INDEX i ON MV(a)",
+        "CREATE SINK z FROM \"unterminated",
+        "NULL",
+    };
+    for (size_t i = 0; i < sizeof(jobs) / sizeof(jobs[0]); i++) {
+        script_init(&s, 2, 7);
+        s.catalog.jobs[0] = "CREATE MATERIALIZED VIEW harmless AS SELECT 'mv' AS mv2 FROM t";
+        s.catalog.jobs[1] = jobs[i];
+        expect_refusal(jobs[i], "0A000", "job");
+        cr_expect(not(was_built()));
+    }
+}
+
+Test(replace_refusals, unsafe_definitions)
+{
+    script_init(&s, 2, 7);
+    (void)snprintf(mv()->definition, CATALOG_TEXT,
+                   "CREATE MATERIALIZED VIEW mv AS SELECT --1 AS c");
+    expect_refusal("-- in the old definition", "55000", "stop the server");
+    cr_expect(not(was_built()));
+
+    script_init(&s, 2, 7);
+    mv()->definition[0] = 0;
+    expect_refusal("no old definition", "55000", "stop the server");
+
+    script_init(&s, 2, 7);
+    s.catalog.build_definition = "CREATE MATERIALIZED VIEW x AS SELECT 1 --1 AS c";
+    expect_refusal("-- in the new definition", "55000", "stop the server");
+    cr_expect(was_built());
+
+    script_init(&s, 2, 7);
+    s.catalog.build_definition = "CREATE MATERIALIZED VIEW x AS SELECT 'open";
+    expect_refusal("an unreadable new definition", "55000", "stop the server");
+}
+
+Test(replace_refusals, quoted_names_before_2_5)
+{
+    static const char *const names[] = {"Mv", "a b", "1a", "caf\xc3\xa9"};
+    char text[128];
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        script_init(&s, 2, 4);
+        (void)snprintf(mv()->name, CATALOG_NAME, "%s", names[i]);
+        (void)snprintf(s.catalog.target_name, CATALOG_NAME, "%s", names[i]);
+        (void)snprintf(text, sizeof(text),
+                       "CREATE OR REPLACE MATERIALIZED VIEW \"%s\" AS SELECT a FROM t", names[i]);
+        s.text = text;
+        expect_refusal(names[i], "55000", "stop the server");
+        cr_expect(not(was_built()));
+    }
+}
+
+Test(replace_refusals, still_creating)
+{
+    for (unsigned minor = 2; minor <= 8; minor += 3) {
+        script_init(&s, 2, minor);
+        mv()->finished_ms = 1000000;
+        expect_refusal("still being created", "55006", "still being created");
+        cr_expect(not(was_built()));
+    }
+    /* Listed, but its job is not done: after a restart of the frontend. */
+    script_init(&s, 2, 7);
+    s.faults[0] = (struct script_fault){.at = 5, .fault = FAULT_NO_ROWS};
+    script_run(&s);
+    cr_expect(eq(str, s.sqlstate, (char *)"55006"));
+    cr_expect(script_unchanged(&s));
+}
+
+Test(replace_refusals, reads_itself)
+{
+    script_init(&s, 2, 7);
+    s.catalog.build_reads[1] = s.catalog.target_id;
+    expect_refusal("reads itself", "42P17", "reads the view that it replaces");
+    cr_expect(was_built());
+}
+
+Test(replace_refusals, build_vanishes)
+{
+    static const unsigned versions[][2] = {{2, 2}, {2, 6}, {2, 7}, {3, 0}};
+    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+        script_init(&s, versions[i][0], versions[i][1]);
+        s.catalog.fails_after_ms = 300;
+        s.catalog.build_ms = 100000;
+        script_run(&s);
+        cr_expect(script_kept_promise(&s), "%s", s.problem);
+        cr_expect(script_unchanged(&s));
+        cr_expect(eq(str, s.sqlstate, (char *)"57014"), "%s", s.error);
+
+        script_init(&s, versions[i][0], versions[i][1]);
+        s.catalog.never_seen = true;
+        script_run(&s);
+        cr_expect(script_unchanged(&s));
+        cr_expect(eq(str, s.sqlstate, (char *)"57014"), "%s", s.error);
+        cr_expect(ge(u64, s.catalog.now_ms, 10000));
+        cr_expect(lt(u64, s.catalog.now_ms, 12000));
+    }
+}
+
+Test(replace_refusals, ids_changed_meanwhile)
+{
+    static const enum fault faults[] = {FAULT_TARGET_DROPPED, FAULT_TARGET_RENAMED,
+                                        FAULT_TARGET_SWAPPED, FAULT_TEMP_DROPPED,
+                                        FAULT_TEMP_RENAMED,   FAULT_TEMP_SWAPPED};
+    script_init(&s, 2, 7);
+    script_run(&s);
+    size_t at = script_find_step(&s, "ids before the swap", 0);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        script_init(&s, 2, 7);
+        s.faults[0] = (struct script_fault){.at = at, .fault = faults[i]};
+        script_run(&s);
+        cr_expect(script_kept_promise(&s), "%s: %s", fault_names[faults[i]], s.problem);
+        cr_expect(eq(int, s.outcome, REPLACE_FAILED));
+        cr_expect(eq(str, s.sqlstate, (char *)"40001"), "%s", s.error);
+        cr_expect(eq(sz, script_find_step(&s, "swap", 0), SCRIPT_REQUESTS));
+    }
+}
+
+/* A job is cancelled with what its version has for that, whatever the build. */
+Test(replace_refusals, cancelled_while_building)
+{
+    for (unsigned i = 0; i < 2 * 7; i++) {
+        script_init(&s, 2, 2 + i / 2);
+        s.catalog.build_ms = 100000;
+        s.catalog.seen_after_ms = (i & 1) != 0 ? 900 : 0;
+        script_run(&s);
+        size_t polls = script_find_step(&s, "poll the build", 0);
+        for (size_t at = polls - 1; at < polls + 5; at++) {
+            script_init(&s, 2, 2 + i / 2);
+            s.catalog.build_ms = 100000;
+            s.catalog.seen_after_ms = (i & 1) != 0 ? 900 : 0;
+            s.faults[0] = (struct script_fault){.at = at, .fault = FAULT_CANCEL};
+            script_run(&s);
+            cr_expect(script_kept_promise(&s), "2.%u, request %zu: %s", 2 + i / 2, at, s.problem);
+            cr_expect(script_unchanged(&s));
+            cr_expect(eq(sz, s.num_notices, 1));
+            size_t cancels = script_find_step(&s, "undo: cancel the job", 0);
+            cr_expect(eq(int, cancels == SCRIPT_REQUESTS, i / 2 >= 5));
+        }
+    }
+}
+
+Test(replace_refusals, cancelled)
+{
+    static const struct {
+        enum fault fault;
+        const char *sqlstate;
+    } rows[] = {{FAULT_CANCEL, "57014"},
+                {FAULT_CANCEL_HITS, "57014"},
+                {FAULT_GONE, "57014"},
+                {FAULT_SHUTDOWN, "57P01"}};
+    script_init(&s, 2, 7);
+    script_run(&s);
+    size_t swap = script_find_step(&s, "swap", 0);
+    for (size_t i = 0; i < 4 * swap; i++) {
+        script_init(&s, 2, 7);
+        s.faults[0] = (struct script_fault){.at = i / 4, .fault = rows[i % 4].fault};
+        script_run(&s);
+        cr_expect(script_unchanged(&s), "request %zu", i / 4);
+        cr_expect(eq(str, s.sqlstate, (char *)rows[i % 4].sqlstate), "request %zu", i / 4);
+    }
+}
