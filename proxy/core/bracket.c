@@ -1,0 +1,240 @@
+/*
+ * bracket: the server refuses first.
+ *
+ * A candidate goes to the server between two queries of one word each, which the server answers
+ * with a syntax error that quotes the word: parsed, never executed, so they change nothing and
+ * cannot be cancelled. Between the two errors stands the server's answer to the client's own
+ * message:
+ *
+ *     Query(first nonce)   the client's Query   Sync   Query(last nonce)
+ *
+ * Exactly the refusal of CREATE OR REPLACE VIEW: nothing has happened on the server and the
+ * statement is ours. Anything else was the answer, and passes. The first nonce never answered: the
+ * server was skipping to Sync, and our Sync ended that. Nothing is predicted and no replies are
+ * counted, but for one rule: the last ReadyForQuery before the last nonce is ours.
+ */
+#include "session_internal.h"
+
+#include "candidate.h"
+#include "limits.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char refusal_line[] = "Feature is not yet implemented: CREATE OR REPLACE VIEW";
+
+void bracket_cleanup(struct bracket *b)
+{
+    buf_cleanup(&b->refusal);
+    buf_cleanup(&b->statement);
+    *b = (struct bracket){.waiting_ready = -1};
+}
+
+static uint64_t load_u64(const uint8_t *at)
+{
+    uint64_t value = 0;
+    memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+/* One word that nobody can guess: a counter through a keyed mixer (the finaliser of splitmix64). */
+static void make_nonce(struct session *s, char out_nonce[NONCE_LEN + 1])
+{
+    uint64_t x = load_u64(s->config.nonce_seed) + ++s->nonces * UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    x ^= (x >> 31) ^ load_u64(s->config.nonce_seed + 8);
+    (void)snprintf(out_nonce, NONCE_LEN + 1, "mvswap_%016" PRIx64, x);
+}
+
+bool bracket_begin_if_candidate(struct session *s, const uint8_t *whole, size_t len)
+{
+    if (s->kind != SERVER_MAYBE_RISINGWAVE || s->other_encoding ||
+        !candidate_query(whole + WIRE_HEADER_LEN, len - WIRE_HEADER_LEN)) {
+        return false;
+    }
+    struct bracket *b = &s->bracket;
+    bracket_cleanup(b);
+    buf_add(&b->statement, whole + WIRE_HEADER_LEN, len - WIRE_HEADER_LEN - 1);
+    if (buf_failed(&b->statement)) {
+        return false;
+    }
+    make_nonce(s, b->first);
+    make_nonce(s, b->last);
+    struct buf *out = output_kept(&s->out[SERVER]);
+    wire_add_query(out, b->first);
+    buf_add(out, whole, len);
+    wire_add_sync(out);
+    wire_add_query(out, b->last);
+    session_enter(s, SESSION_BRACKET);
+    walk_stop(&s->walk[CLIENT]);
+    s->peek_at = 0;
+    return true;
+}
+
+/* Now it is known that the waiting ReadyForQuery is not ours. */
+static void release_ready(struct session *s)
+{
+    struct bracket *b = &s->bracket;
+    if (b->waiting_ready < 0) {
+        return;
+    }
+    if (buf_len(&b->refusal) != 0 && !b->client_ready_kept) {
+        b->client_ready_kept = true;
+    } else if (!s->client_left) {
+        wire_add_ready_for_query(output_kept(&s->out[CLIENT]), (uint8_t)b->waiting_ready);
+        s->answered++;
+    }
+    b->waiting_ready = -1;
+}
+
+enum walk_act bracket_start(struct session *s, const struct wire_header *header)
+{
+    switch (header->tag) {
+    case SERVER_ERROR_RESPONSE:
+    case SERVER_READY_FOR_QUERY:
+        if (header->body_len <= LIMIT_SERVER_MESSAGE) {
+            return WALK_COLLECT;
+        }
+        break;
+    case SERVER_PARAMETER_STATUS:
+        return header->body_len <= LIMIT_SERVER_MESSAGE ? WALK_COLLECT : WALK_FORWARD;
+    case SERVER_NOTICE_RESPONSE:
+    case SERVER_NOTIFICATION_RESPONSE:
+        /* May come at any time and say nothing about whose the ReadyForQuery is. */
+        return WALK_FORWARD;
+    default:
+        break;
+    }
+    release_ready(s);
+    return WALK_FORWARD;
+}
+
+/* The refusal stands on a line of its own: an error that quotes the client's text does not match.
+ */
+static bool is_refusal(const char *error_text)
+{
+    for (const char *line = error_text; line != NULL; line = strchr(line, '\n')) {
+        line += strspn(line, "\n ");
+        size_t len = strcspn(line, "\n");
+        if (len == sizeof(refusal_line) - 1 && memcmp(line, refusal_line, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void resume_client(struct session *s)
+{
+    walk_resume(&s->walk[CLIENT], &walk_from_client, s);
+    if (s->eof[CLIENT]) {
+        session_pass_half_close(s);
+    }
+    session_end_if_idle(s);
+}
+
+static void refuse_in_transaction(struct session *s)
+{
+    struct buf *out = output_kept(&s->out[CLIENT]);
+    wire_add_error_response(
+        out, &(struct wire_report){
+                 .severity = "ERROR",
+                 .sqlstate = "25006",
+                 .message = "cannot execute CREATE OR REPLACE MATERIALIZED VIEW in a read-only"
+                            " transaction",
+                 .hint = "End the transaction first."});
+    wire_add_ready_for_query(out, s->status);
+    s->answered++;
+}
+
+static void finish(struct session *s)
+{
+    struct bracket *b = &s->bracket;
+    bool refused = buf_len(&b->refusal) != 0;
+    if (s->client_left || (refused && client_is_leaving(s))) {
+        s->client_left = true;
+        session_close(s, "client left before its statement was begun");
+        return;
+    }
+    if (refused && s->status == 'I') {
+        session_enter(s, SESSION_REPLACING);
+        conversation_begin(s);
+        return;
+    }
+    if (refused) {
+        refuse_in_transaction(s);
+    }
+    if (!b->first_came) {
+        s->asked--; /* the server skipped the client's Query: no answer will come */
+    }
+    session_enter(s, b->first_came ? SESSION_RELAY : SESSION_SKIPPING);
+    bracket_cleanup(b);
+    resume_client(s);
+}
+
+static void on_ready(struct session *s, uint8_t status)
+{
+    struct bracket *b = &s->bracket;
+    switch (b->stage) {
+    case BRACKET_FIRST_READY:
+        s->status = status;
+        b->stage = BRACKET_ANSWER;
+        break;
+    case BRACKET_LAST_READY:
+        s->status = status;
+        finish(s);
+        break;
+    case BRACKET_BEFORE:
+    case BRACKET_ANSWER:
+        release_ready(s);
+        b->waiting_ready = status;
+        break;
+    }
+}
+
+static void on_error(struct session *s, const struct wire_header *header, const uint8_t *whole,
+                     bool lasting)
+{
+    struct bracket *b = &s->bracket;
+    const uint8_t *body = whole + WIRE_HEADER_LEN;
+    struct wire_error error = wire_read_error(body, header->body_len);
+    if (b->stage == BRACKET_BEFORE && strstr(error.message, b->first) != NULL) {
+        release_ready(s);
+        b->stage = BRACKET_FIRST_READY;
+        b->first_came = true;
+        return;
+    }
+    if (strstr(error.message, b->last) != NULL) {
+        b->waiting_ready = -1; /* the answer to our Sync */
+        b->stage = BRACKET_LAST_READY;
+        return;
+    }
+    release_ready(s);
+    if (b->stage == BRACKET_ANSWER && buf_len(&b->refusal) == 0 && is_refusal(error.message)) {
+        buf_add(&b->refusal, body, header->body_len);
+        if (buf_failed(&b->refusal)) {
+            session_fail(s, "53200", "out of memory", NULL);
+        }
+        return;
+    }
+    session_relay(s, CLIENT, whole, WIRE_HEADER_LEN + (size_t)header->body_len, lasting);
+}
+
+void bracket_message(struct session *s, const struct wire_header *header, const uint8_t *whole,
+                     bool lasting)
+{
+    struct wire_reader body = wire_reader_over(whole + WIRE_HEADER_LEN, header->body_len);
+    switch (header->tag) {
+    case SERVER_ERROR_RESPONSE:
+        on_error(s, header, whole, lasting);
+        break;
+    case SERVER_PARAMETER_STATUS:
+        note_parameter(s, whole + WIRE_HEADER_LEN, header->body_len);
+        session_relay(s, CLIENT, whole, WIRE_HEADER_LEN + (size_t)header->body_len, lasting);
+        break;
+    default:
+        on_ready(s, wire_read_u8(&body));
+        break;
+    }
+}

@@ -1,0 +1,42 @@
+/*
+ * limits: every size and time that a peer could otherwise choose, each with its reason.
+ */
+#ifndef MVSWAP_CORE_LIMITS_H
+#define MVSWAP_CORE_LIMITS_H
+
+enum {
+    /* Start-up packets, length word included: what PostgreSQL accepts (pqcomm.h,
+     * MAX_STARTUP_PACKET_LENGTH 10000 for the body). */
+    LIMIT_STARTUP_PACKET = 10004,
+    /* A password, SASL or token message: PostgreSQL's PG_MAX_AUTH_TOKEN_LENGTH is 65535. */
+    LIMIT_AUTH_MESSAGE = 65535,
+    /* Client Query bodies above this pass unseen. A view of 1 MiB of SQL does not exist in
+     * practice; a 900 MB INSERT must not be collected; and scanning takes up to 0.5 s and 70 MB a
+     * MiB on hostile text (measured), during which other sessions wait (docs/decisions/0003). */
+    LIMIT_STATEMENT = 1024 * 1024,
+    /* Client bytes kept while a replacement runs; then the client is not read until it ends. Enough
+     * for the pipelines drivers send; more would be memory a client chooses. */
+    LIMIT_HELD_PAUSE = 256 * 1024,
+    /* What the shell may hand over in one piece on top of the pause or of a statement. */
+    LIMIT_CHUNK = 64 * 1024,
+    LIMIT_HELD = LIMIT_STATEMENT + 4 * LIMIT_CHUNK,
+    /* Server messages that are looked at whole: start-up messages, errors and notices. A longer one
+     * is nothing that we know, and passes. */
+    LIMIT_SERVER_MESSAGE = 64 * 1024,
+    /* Most bytes of one answer to SQL of ours: a schema with 100,000 views lists in 8 MiB. */
+    LIMIT_RESULT = 16 * 1024 * 1024,
+    /* Bytes waiting for one peer. One chunk, one released statement and our own messages fit
+     * several times over; reading stops long before. */
+    LIMIT_OUTPUT = 16 * 1024 * 1024,
+    /* From accept to the first ReadyForQuery, as PostgreSQL's authentication_timeout. */
+    LIMIT_LOGIN_MS = 60 * 1000,
+    /* How long a peer may take to read the last bytes of a session that ends. */
+    LIMIT_CLOSING_MS = 2000,
+    /* How long a cancelled replacement may take to undo at shutdown: undo looks for a build that
+     * has not shown yet for up to 10 s. */
+    LIMIT_UNDO_MS = 15 * 1000,
+    /* A CancelRequest whose server does not close is given up, so that storms cannot pile up. */
+    LIMIT_CANCEL_MS = 10 * 1000
+};
+
+#endif

@@ -1,0 +1,450 @@
+/*
+ * session: life and death of a session: first packets, events, actions, the ways it ends.
+ * What single messages do is in from_client.c and from_server.c. See session.h.
+ */
+#include "session_internal.h"
+
+#include "limits.h"
+#include "mem.h"
+
+#include <string.h>
+
+/* clang-format off */
+static const bool may_enter[SESSION_STATE_COUNT][SESSION_STATE_COUNT] = {
+    [SESSION_STARTUP]    = {[SESSION_CONNECTING] = true, [SESSION_CLOSING] = true},
+    [SESSION_CONNECTING] = {[SESSION_LOGIN] = true, [SESSION_CANCELLING] = true, [SESSION_CLOSING] = true},
+    [SESSION_CANCELLING] = {[SESSION_CLOSING] = true},
+    [SESSION_LOGIN]      = {[SESSION_RELAY] = true, [SESSION_CLOSING] = true},
+    [SESSION_RELAY]      = {[SESSION_BRACKET] = true, [SESSION_CLOSING] = true},
+    [SESSION_BRACKET]    = {[SESSION_RELAY] = true, [SESSION_REPLACING] = true, [SESSION_SKIPPING] = true, [SESSION_CLOSING] = true},
+    [SESSION_REPLACING]  = {[SESSION_RELAY] = true, [SESSION_CLOSING] = true},
+    [SESSION_SKIPPING]   = {[SESSION_RELAY] = true, [SESSION_CLOSING] = true},
+    [SESSION_CLOSING]    = {[SESSION_CLOSING] = true},
+};
+/* clang-format on */
+
+void session_enter(struct session *s, enum session_state state)
+{
+    if (!may_enter[s->state][state]) {
+        /* A mistake of ours ends this session, not the process. */
+        session_log(s, REPORT_ERROR, "session", "internal error: illegal state");
+        s->state = SESSION_CLOSING;
+        session_act(s, ACTION_ABORT, CLIENT);
+        return;
+    }
+    s->state = state;
+}
+
+void session_act(struct session *s, enum action_kind kind, enum side side)
+{
+    if (s->num_actions < MAX_ACTIONS) {
+        s->actions[s->num_actions++] = (struct action){.kind = kind, .side = side};
+    }
+}
+
+void session_log(struct session *s, enum report_level level, const char *event, const char *detail)
+{
+    enum { KEPT_FREE = 8 }; /* actions that must not be crowded out by reports */
+    if (s->num_actions >= MAX_ACTIONS - KEPT_FREE) {
+        return;
+    }
+    struct action *action = &s->actions[s->num_actions++];
+    *action = (struct action){.kind = ACTION_REPORT};
+    struct session_report *report = &action->report;
+    report->level = level;
+    report->event = event;
+    (void)strncpy(report->detail, detail, sizeof(report->detail) - 1);
+    if (s->talk.engine != NULL) {
+        (void)strncpy(report->id, replace_id(s->talk.engine), sizeof(report->id) - 1);
+        (void)strncpy(report->view, replace_view_name(s->talk.engine), sizeof(report->view) - 1);
+        report->elapsed_ms = s->now.mono_ms - s->talk.started.mono_ms;
+    }
+}
+
+bool session_next_action(struct session *s, struct action *out_action)
+{
+    if (s->num_actions == 0) {
+        return false;
+    }
+    *out_action = s->actions[0];
+    s->num_actions--;
+    memmove(s->actions, s->actions + 1, s->num_actions * sizeof(s->actions[0]));
+    if (out_action->kind == ACTION_LOCK || out_action->kind == ACTION_UNLOCK) {
+        out_action->family = buf_text(&s->family);
+    }
+    return true;
+}
+
+struct session *session_new(const struct session_config *config, struct moment now)
+{
+    struct session *s = mem_new(sizeof(*s));
+    if (s == NULL) {
+        return NULL;
+    }
+    s->config = *config;
+    s->now = now;
+    s->status = 'I';
+    s->bracket.waiting_ready = -1;
+    s->deadline = now.mono_ms + LIMIT_LOGIN_MS;
+    buf_init(&s->startup, LIMIT_STARTUP_PACKET + LIMIT_CHUNK);
+    for (int side = 0; side < NUM_SIDES; side++) {
+        output_init(&s->out[side]);
+    }
+    walk_init(&s->walk[CLIENT], LIMIT_HELD);
+    walk_init(&s->walk[SERVER], LIMIT_RESULT);
+    /* Until the server is there the client's messages are held. */
+    walk_stop(&s->walk[CLIENT]);
+    return s;
+}
+
+void session_free(struct session *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    for (int side = 0; side < NUM_SIDES; side++) {
+        output_cleanup(&s->out[side]);
+        walk_cleanup(&s->walk[side]);
+    }
+    buf_cleanup(&s->startup);
+    buf_cleanup(&s->family);
+    bracket_cleanup(&s->bracket);
+    conversation_cleanup(&s->talk);
+    mem_free(s);
+}
+
+void session_relay(struct session *s, enum side to, const uint8_t *bytes, size_t len, bool lasting)
+{
+    if (to == CLIENT && s->client_left) {
+        return;
+    }
+    output_relay(&s->out[to], bytes, len, lasting);
+}
+
+void session_close(struct session *s, const char *reason)
+{
+    if (s->state == SESSION_CLOSING) {
+        return;
+    }
+    /* The protocol has no Terminate before the login is done. */
+    bool logged_in = s->state >= SESSION_RELAY;
+    session_log(s, REPORT_DEBUG, "session", reason);
+    session_enter(s, SESSION_CLOSING);
+    /* RisingWave keeps a session that ends without Terminate as long as the socket lives. */
+    if (logged_in && !s->eof[SERVER] && walk_at_boundary(&s->walk[CLIENT])) {
+        wire_add_terminate(output_kept(&s->out[SERVER]));
+    }
+    s->deadline = s->now.mono_ms + LIMIT_CLOSING_MS;
+    session_act(s, ACTION_CLOSE, CLIENT);
+}
+
+void session_fail(struct session *s, const char *sqlstate, const char *message, const char *detail)
+{
+    if (s->state == SESSION_CLOSING) {
+        return;
+    }
+    /* Never inside a message that the client has in part. */
+    if (!s->client_left && walk_at_boundary(&s->walk[SERVER])) {
+        wire_add_error_response(
+            output_kept(&s->out[CLIENT]),
+            &(struct wire_report){
+                .severity = "FATAL", .sqlstate = sqlstate, .message = message, .detail = detail});
+    }
+    session_close(s, message);
+}
+
+void session_fail_for_shutdown(struct session *s)
+{
+    session_fail(s, "57P01", "terminating connection due to administrator command",
+                 "The proxy is shutting down.");
+}
+
+void session_end_if_idle(struct session *s)
+{
+    bool idle = s->state == SESSION_RELAY && s->ready_seen && s->answered >= s->asked &&
+                !s->unsynced && walk_at_boundary(&s->walk[CLIENT]) &&
+                walk_at_boundary(&s->walk[SERVER]) && buf_len(&s->walk[CLIENT].held) == 0;
+    if (s->draining && idle) {
+        session_fail_for_shutdown(s);
+    }
+}
+
+static void begin_connecting(struct session *s, const struct wire_start *start)
+{
+    if (s->config.admission == SESSION_TURN_AWAY && start->kind != START_CANCEL_REQUEST) {
+        session_fail(s, "53300", "sorry, too many clients already",
+                     "The proxy has reached its limit of connections.");
+        return;
+    }
+    if (s->draining) {
+        session_fail(s, "57P03", "the proxy is shutting down", NULL);
+        return;
+    }
+    s->is_cancel = start->kind == START_CANCEL_REQUEST;
+    size_t more = buf_len(&s->startup) - start->packet_len;
+    if (!s->is_cancel) {
+        walk_feed(&s->walk[CLIENT], &walk_from_client, s,
+                  buf_bytes(&s->startup) + start->packet_len, more);
+    }
+    buf_truncate(&s->startup, start->packet_len);
+    session_enter(s, SESSION_CONNECTING);
+    session_act(s, ACTION_CONNECT, SERVER);
+}
+
+/* Answers a request for encryption with "no", once each, as the manual has it (55.2.10, 55.2.11).
+ */
+static bool refuse_encryption(struct session *s, bool *asked, size_t packet_len)
+{
+    if (*asked) {
+        session_fail(s, "08P01", "encryption was requested twice", NULL);
+        return false;
+    }
+    *asked = true;
+    buf_add_byte(output_kept(&s->out[CLIENT]), 'N');
+    buf_consume(&s->startup, packet_len);
+    return true;
+}
+
+static void read_first_packets(struct session *s)
+{
+    while (s->state == SESSION_STARTUP) {
+        struct wire_start start = {0};
+        switch (wire_decode_start(buf_bytes(&s->startup), buf_len(&s->startup), &start)) {
+        case WIRE_NEED_MORE:
+            return;
+        case WIRE_BAD:
+            session_fail(s, "08P01", "invalid length of startup packet", NULL);
+            return;
+        case WIRE_OK:
+            break;
+        }
+        switch (start.kind) {
+        case START_SSL_REQUEST:
+            (void)refuse_encryption(s, &s->ssl_asked, start.packet_len);
+            break;
+        case START_GSSENC_REQUEST:
+            (void)refuse_encryption(s, &s->gss_asked, start.packet_len);
+            break;
+        case START_CANCEL_REQUEST:
+        case START_STARTUP:
+            begin_connecting(s, &start);
+            break;
+        }
+    }
+}
+
+/* Buffers that could not grow end the session: what they lost cannot be told apart any more. */
+static void check_buffers(struct session *s)
+{
+    bool failed =
+        buf_failed(&s->startup) || output_failed(&s->out[CLIENT]) || output_failed(&s->out[SERVER]);
+    if (failed && s->state != SESSION_CLOSING) {
+        session_log(s, REPORT_ERROR, "session", "out of memory, or a buffer over its limit");
+        session_enter(s, SESSION_CLOSING);
+        session_act(s, ACTION_ABORT, CLIENT);
+    }
+}
+
+void session_feed(struct session *s, enum side from, const uint8_t *in, size_t in_len,
+                  struct moment now)
+{
+    s->now = now;
+    switch (s->state) {
+    case SESSION_STARTUP:
+        if (from == CLIENT) {
+            buf_add(&s->startup, in, in_len);
+            read_first_packets(s);
+        }
+        break;
+    case SESSION_CANCELLING:
+    case SESSION_CLOSING:
+        break;
+    default:
+        walk_feed(&s->walk[from], from == CLIENT ? &walk_from_client : &walk_from_server, s, in,
+                  in_len);
+        if (from == CLIENT) {
+            notice_client_leaving(s);
+        }
+        break;
+    }
+    check_buffers(s);
+}
+
+static void on_connected(struct session *s)
+{
+    if (s->state != SESSION_CONNECTING) {
+        return;
+    }
+    buf_add(output_kept(&s->out[SERVER]), buf_bytes(&s->startup), buf_len(&s->startup));
+    buf_cleanup(&s->startup);
+    if (s->is_cancel) {
+        s->deadline = s->now.mono_ms + LIMIT_CANCEL_MS;
+        session_enter(s, SESSION_CANCELLING);
+        return;
+    }
+    session_enter(s, SESSION_LOGIN);
+    walk_resume(&s->walk[CLIENT], &walk_from_client, s);
+}
+
+static void on_client_end(struct session *s, bool broken)
+{
+    s->eof[CLIENT] = true;
+    switch (s->state) {
+    case SESSION_CANCELLING:
+        break; /* the server's close ends it */
+    case SESSION_BRACKET:
+        s->client_left = broken; /* a half-closed one still gets an answer that passes */
+        break;
+    case SESSION_REPLACING:
+        notice_client_leaving(s);
+        break;
+    case SESSION_RELAY:
+    case SESSION_SKIPPING:
+        if (broken) {
+            s->client_left = true;
+            session_close(s, "client connection lost");
+        } else {
+            session_pass_half_close(s);
+        }
+        break;
+    default:
+        s->client_left = true;
+        session_close(s, "client closed the connection");
+        break;
+    }
+}
+
+static void on_server_end(struct session *s)
+{
+    s->eof[SERVER] = true;
+    if (s->state == SESSION_REPLACING) {
+        conversation_lost(s);
+        return;
+    }
+    if (s->state == SESSION_BRACKET) {
+        /* Its last bytes may be of the answer to a query of ours. */
+        session_fail(s, "08006", "the server closed the connection", NULL);
+    } else if (s->state != SESSION_CLOSING) {
+        session_relay(s, CLIENT, buf_bytes(&s->walk[SERVER].held), buf_len(&s->walk[SERVER].held),
+                      false);
+        session_close(s, "server closed the connection");
+    }
+}
+
+static void on_deadline(struct session *s)
+{
+    if (s->state == SESSION_REPLACING) {
+        conversation_deadline(s);
+    }
+    if (s->now.mono_ms < s->deadline) {
+        return;
+    }
+    s->deadline = MOMENT_NEVER;
+    switch (s->state) {
+    case SESSION_CLOSING:
+        session_act(s, ACTION_ABORT, CLIENT);
+        break;
+    case SESSION_REPLACING:
+        session_log(s, REPORT_ERROR, "replace", "undo did not end in time: something may be left");
+        session_enter(s, SESSION_CLOSING);
+        session_act(s, ACTION_ABORT, CLIENT);
+        break;
+    case SESSION_CANCELLING:
+        session_close(s, "the server did not close the cancel connection");
+        break;
+    default:
+        session_fail(s, "57014", "canceling authentication due to timeout", NULL);
+        break;
+    }
+}
+
+static void on_shutdown(struct session *s)
+{
+    s->draining = true;
+    s->shut_down = true;
+    if (s->state == SESSION_REPLACING) {
+        s->deadline = s->now.mono_ms + LIMIT_UNDO_MS;
+        conversation_cancel(s, REPLACE_SHUTDOWN);
+    } else {
+        session_fail_for_shutdown(s);
+    }
+}
+
+void session_event(struct session *s, const struct session_event *event, struct moment now)
+{
+    s->now = now;
+    switch (event->kind) {
+    case EVENT_CONNECTED:
+        on_connected(s);
+        break;
+    case EVENT_CONNECT_FAILED:
+        s->eof[SERVER] = true;
+        session_log(s, REPORT_WARNING, "connect", event->reason);
+        session_fail(s, "08006", "could not connect to the server", event->reason);
+        break;
+    case EVENT_EOF:
+    case EVENT_BROKEN:
+        if (event->side == CLIENT) {
+            on_client_end(s, event->kind == EVENT_BROKEN);
+        } else {
+            on_server_end(s);
+        }
+        break;
+    case EVENT_LOCKED:
+        conversation_locked(s);
+        break;
+    case EVENT_DEADLINE:
+        on_deadline(s);
+        break;
+    case EVENT_DRAIN:
+        s->draining = true;
+        session_end_if_idle(s);
+        break;
+    case EVENT_SHUTDOWN:
+        on_shutdown(s);
+        break;
+    }
+    check_buffers(s);
+}
+
+struct output *session_output(struct session *s, enum side to)
+{
+    return &s->out[to];
+}
+
+void session_settle(struct session *s)
+{
+    for (int side = 0; side < NUM_SIDES; side++) {
+        output_settle(&s->out[side]);
+    }
+    check_buffers(s);
+}
+
+bool session_wants_read(const struct session *s, enum side from)
+{
+    enum side to = from == CLIENT ? SERVER : CLIENT;
+    if (s->state == SESSION_CLOSING) {
+        return true; /* swallowed: so that the peer reads our last words before a reset */
+    }
+    if (from == CLIENT && buf_len(&s->walk[CLIENT].held) >= LIMIT_HELD_PAUSE &&
+        s->walk[CLIENT].state == WALK_STOPPED) {
+        return false;
+    }
+    if (from == SERVER && s->state == SESSION_REPLACING) {
+        return true; /* the engine's answers are for us; its notices are few */
+    }
+    return output_pending(&s->out[to]) == 0;
+}
+
+uint64_t session_deadline(const struct session *s)
+{
+    uint64_t wake = s->state == SESSION_REPLACING && s->talk.wait == ENGINE_WAITS_TIME
+                        ? s->talk.wake_ms
+                        : MOMENT_NEVER;
+    return wake < s->deadline ? wake : s->deadline;
+}
+
+bool session_is_replacing(const struct session *s)
+{
+    return s->state == SESSION_REPLACING;
+}

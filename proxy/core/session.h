@@ -1,0 +1,105 @@
+/*
+ * session: one client and one server connection, as a pure machine.
+ *
+ * Bytes and events go in; bytes for both sides, actions and one deadline come out. No call waits,
+ * re-enters or keeps what it was given (but for spans of the input, until session_settle).
+ * The same bytes in other pieces give the same outputs. Memory is bounded by limits.h.
+ *
+ * The shell, for each chunk that it read:
+ *     session_feed, then session_next_action until false, write session_output of both sides,
+ *     then session_settle before the chunk's memory is used again.
+ */
+#ifndef MVSWAP_CORE_SESSION_H
+#define MVSWAP_CORE_SESSION_H
+
+#include "attributes.h"
+#include "moment.h"
+#include "output.h"
+#include "replace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct session;
+
+enum side { CLIENT, SERVER };
+enum { NUM_SIDES = 2 };
+
+enum session_admission {
+    SESSION_ADMIT,
+    SESSION_TURN_AWAY /* too many connections: answer 53300 to the start-up packet */
+};
+
+struct session_config {
+    enum session_admission admission;
+    uint8_t nonce_seed[16]; /* random and secret: names made from it must not be guessable */
+    struct replace_settings settings;
+};
+
+enum session_event_kind {
+    EVENT_CONNECTED,      /* the server connection that was asked for is there */
+    EVENT_CONNECT_FAILED, /* it is not to be had; `reason` says why */
+    EVENT_EOF,            /* `side` sends no more */
+    EVENT_BROKEN,         /* `side` is gone: reset or write error */
+    EVENT_LOCKED,         /* the lock that was asked for is held */
+    EVENT_DEADLINE,       /* session_deadline has passed */
+    EVENT_DRAIN,          /* shutdown: end as soon as nothing runs */
+    EVENT_SHUTDOWN        /* shutdown: end now; replacements undo first */
+};
+struct session_event {
+    enum session_event_kind kind;
+    enum side side;
+    const char *reason; /* static or valid for the call */
+};
+
+enum action_kind {
+    ACTION_CONNECT,        /* dial the server, then EVENT_CONNECTED or EVENT_CONNECT_FAILED */
+    ACTION_SHUTDOWN_WRITE, /* once the output of `side` is written, pass its end on (half-close) */
+    ACTION_LOCK,           /* take `family` in the registry, then EVENT_LOCKED */
+    ACTION_UNLOCK,         /* release it, or leave the queue for it */
+    ACTION_CLOSE,          /* write what is pending to both sides, then close them */
+    ACTION_ABORT,          /* close both sides now */
+    ACTION_REPORT          /* log `report` */
+};
+
+enum report_level { REPORT_DEBUG, REPORT_INFO, REPORT_WARNING, REPORT_ERROR };
+
+/* One line for the log. Texts are cut to these sizes; no statement, parameter or password is ever
+ * in here. Empty strings: not given. */
+struct session_report {
+    enum report_level level;
+    const char *event; /* static: "replace", "session" */
+    char detail[96];
+    char id[24];
+    char view[128];
+    uint64_t elapsed_ms;
+};
+
+struct action {
+    enum action_kind kind;
+    enum side side;
+    const char *family; /* valid until the next call on the session */
+    struct session_report report;
+};
+
+/* NULL without memory. */
+MUST_CHECK struct session *session_new(const struct session_config *config, struct moment now);
+void session_free(struct session *s);
+
+/* session_feed consumes all of `in`, which came from `from`. */
+void session_feed(struct session *s, enum side from, const uint8_t *in, size_t in_len,
+                  struct moment now);
+void session_event(struct session *s, const struct session_event *event, struct moment now);
+bool session_next_action(struct session *s, struct action *out_action);
+struct output *session_output(struct session *s, enum side to);
+void session_settle(struct session *s);
+
+/* Should more be read from this side now? Each direction stops only for its own destination. */
+bool session_wants_read(const struct session *s, enum side from);
+/* Monotonic ms at which EVENT_DEADLINE is due, or MOMENT_NEVER. */
+uint64_t session_deadline(const struct session *s);
+/* For the status line: does a replacement run? */
+bool session_is_replacing(const struct session *s);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * Every way in which a replacement is cut short, at every message of it: nothing may be left behind
+ * on the server that is still there, and the client is told once, or not at all when it is gone.
+ */
+#include "world.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+static const char candidate[] = "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1\"";
+
+/* Plays `steps` steps of a replacement; false when it was over before. */
+static bool play(struct world *w, size_t steps)
+{
+    cr_assert(world_init(w, 0, false));
+    world_login(w);
+    world_say(w, candidate);
+    while (steps > 0 && world_step(w)) {
+        steps--;
+    }
+    return steps == 0;
+}
+
+static void expect_nothing_left(const struct world *w, size_t step)
+{
+    bool whole = false;
+    (void)world_count(w, 'Z', &whole);
+    cr_expect(whole, "step %zu", step);
+    cr_expect(eq(uint, w->server.temp_id, 0), "step %zu", step);
+    cr_expect(not(w->server.background), "step %zu", step);
+    cr_expect(not(w->holds_lock), "step %zu", step);
+}
+
+Test(session, replaces_a_view_when_nothing_happens)
+{
+    struct world w;
+    bool whole = false;
+    (void)play(&w, SIZE_MAX);
+    expect_nothing_left(&w, 0);
+    cr_expect(eq(uint, w.server.view_id, FAKE_NEW_ID));
+    cr_expect(eq(sz, world_count(&w, 'C', &whole), 1));
+    cr_expect(eq(sz, world_count(&w, 'Z', &whole), 2));
+    cr_expect(eq(sz, world_count(&w, 'E', &whole), 0));
+    cr_expect(not(world_ended(&w)));
+    world_cleanup(&w);
+}
+
+static void client_goes(struct world *w, int how)
+{
+    if (how == 0) {
+        world_event(w, EVENT_EOF, CLIENT);
+    } else if (how == 1) {
+        world_event(w, EVENT_BROKEN, CLIENT);
+    } else {
+        world_say(w, "Terminate");
+    }
+}
+
+Test(session, undoes_when_the_client_goes_at_any_step)
+{
+    for (int how = 0; how < 3; how++) {
+        struct world w;
+        for (size_t step = 0; play(&w, step); step++) {
+            size_t said = buf_len(&w.to_client);
+            bool replacing = session_is_replacing(w.s);
+            client_goes(&w, how);
+            world_run(&w);
+            expect_nothing_left(&w, step);
+            cr_expect(world_ended(&w) || !replacing, "how %d, step %zu", how, step);
+            /* Nobody is told anything any more. */
+            cr_expect(buf_len(&w.to_client) == said || !replacing, "step %zu", step);
+            cr_expect(w.server.view_id == FAKE_OLD_ID || w.server.view_id == FAKE_NEW_ID);
+            world_cleanup(&w);
+        }
+        world_cleanup(&w);
+    }
+}
+
+Test(session, undoes_at_shutdown_at_any_step)
+{
+    struct world w;
+    for (size_t step = 0; play(&w, step); step++) {
+        bool whole = false;
+        bool replacing = session_is_replacing(w.s);
+        world_event(&w, EVENT_SHUTDOWN, CLIENT);
+        world_run(&w);
+        expect_nothing_left(&w, step);
+        cr_expect(world_ended(&w) && !w.aborted, "step %zu", step);
+        if (replacing) {
+            /* The one answer, success only of what has happened, and then the farewell. */
+            bool success = world_count(&w, 'C', &whole) == 1;
+            cr_expect(eq(sz, world_count(&w, 'Z', &whole), 2), "step %zu", step);
+            cr_expect(eq(sz, world_count(&w, 'E', &whole), success ? 1 : 2), "step %zu", step);
+            cr_expect(eq(int, success, w.server.view_id == FAKE_NEW_ID), "step %zu", step);
+        }
+        world_cleanup(&w);
+    }
+    world_cleanup(&w);
+}
+
+Test(session, drains_only_after_the_answer_at_any_step)
+{
+    struct world w;
+    for (size_t step = 0; play(&w, step); step++) {
+        bool whole = false;
+        world_event(&w, EVENT_DRAIN, CLIENT);
+        world_run(&w);
+        expect_nothing_left(&w, step);
+        cr_expect(world_ended(&w) && !w.aborted, "step %zu", step);
+        cr_expect(eq(uint, w.server.view_id, FAKE_NEW_ID), "step %zu", step);
+        cr_expect(eq(sz, world_count(&w, 'C', &whole), 1), "step %zu", step);
+        cr_expect(eq(sz, world_count(&w, 'E', &whole), 1), "step %zu", step);
+        world_cleanup(&w);
+    }
+    world_cleanup(&w);
+}
+
+Test(session, tells_the_client_when_the_server_goes_at_any_step)
+{
+    struct world w;
+    for (size_t step = 0; play(&w, step); step++) {
+        bool whole = false;
+        world_event(&w, step % 2 == 0 ? EVENT_EOF : EVENT_BROKEN, SERVER);
+        world_run(&w);
+        cr_expect(world_ended(&w) && !w.aborted, "step %zu", step);
+        cr_expect(not(w.holds_lock), "step %zu", step);
+        size_t answers = world_count(&w, 'C', &whole) + world_count(&w, 'E', &whole);
+        cr_expect(eq(sz, answers, 1), "step %zu", step);
+        cr_expect(whole, "step %zu", step);
+        world_cleanup(&w);
+    }
+    world_cleanup(&w);
+}
+
+Test(session, passes_the_answer_of_a_server_that_knows_the_statement)
+{
+    struct world w;
+    bool whole = false;
+    cr_assert(world_init(&w, 0, false));
+    w.server.knows_the_statement = true;
+    world_login(&w);
+    world_say(&w, candidate);
+    world_say(&w, "Query \"BEGIN\"");
+    world_run(&w);
+    cr_expect(eq(uint, w.server.view_id, FAKE_NEW_ID));
+    cr_expect(eq(sz, world_count(&w, 'C', &whole), 2));
+    cr_expect(eq(sz, world_count(&w, 'Z', &whole), 3));
+    cr_expect(eq(sz, world_count(&w, 'E', &whole), 0));
+    world_cleanup(&w);
+}
