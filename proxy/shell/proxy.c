@@ -1,0 +1,281 @@
+/* proxy: see proxy.h. */
+#include "proxy.h"
+
+#include "log.h"
+#include "mem.h"
+#include "proxy_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum {
+    BACKLOG = 511,
+    /* Descriptors that are not for sessions: listener, loop, log, name look-ups. */
+    RESERVED_FDS = 32,
+    /* Connections above the limit that are still told so politely; more are just closed. */
+    TURNED_AWAY_MOST = 64
+};
+
+struct moment proxy_now(const struct proxy *p)
+{
+    uv_timeval64_t wall;
+    (void)uv_gettimeofday(&wall);
+    return (struct moment){.mono_ms = uv_now(&p->loop),
+                           .unix_us = (uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_usec};
+}
+
+static void close_handle(uv_handle_t *handle)
+{
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+/* When the last connection is gone the remaining handles close and the loop ends by itself. */
+static void end_if_empty(struct proxy *p)
+{
+    if (p->phase == PROXY_SERVING || p->num_conns != 0) {
+        return;
+    }
+    close_handle((uv_handle_t *)&p->signals[0]);
+    close_handle((uv_handle_t *)&p->signals[1]);
+    /* One more signal at this point must not turn a clean end into a kill. */
+    (void)signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGINT, SIG_IGN);
+    close_handle((uv_handle_t *)&p->shutdown_timer);
+    close_handle((uv_handle_t *)&p->wake);
+}
+
+void proxy_forget(struct proxy *p, struct conn *c)
+{
+    (void)c;
+    p->num_conns--;
+    end_if_empty(p);
+}
+
+static void drop_client(struct proxy *p);
+
+static void on_spare_closed(uv_handle_t *handle)
+{
+    struct proxy *p = handle->data;
+    p->spare_busy = false;
+    if (p->client_waits && p->phase == PROXY_SERVING) {
+        p->client_waits = false;
+        drop_client(p);
+    }
+}
+
+/* Accepts and closes. libuv stops listening while a client is not accepted, so every one is, if
+ * need be by a handle that needs no memory. */
+static void drop_client(struct proxy *p)
+{
+    if (p->spare_busy || uv_tcp_init(&p->loop, &p->spare) != 0) {
+        p->client_waits = true;
+        return;
+    }
+    p->spare_busy = true;
+    p->spare.data = p;
+    (void)uv_accept((uv_stream_t *)&p->listener, (uv_stream_t *)&p->spare);
+    uv_close((uv_handle_t *)&p->spare, on_spare_closed);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct proxy *p = listener->data;
+    if (status < 0) {
+        log_line(LOG_WARNING, "accept", "detail", uv_strerror(status), NULL);
+        return;
+    }
+    if (p->num_conns >= p->options.max_connections + TURNED_AWAY_MOST) {
+        drop_client(p);
+        return;
+    }
+    bool full = p->num_conns >= p->options.max_connections;
+    if (!conn_accept(p, listener, full ? SESSION_TURN_AWAY : SESSION_ADMIT)) {
+        drop_client(p);
+    }
+}
+
+static void tell_all(struct proxy *p, enum session_event_kind kind)
+{
+    struct conn *next = NULL;
+    for (struct conn *c = p->conns; c != NULL; c = next) {
+        next = conn_next(c); /* freed by a later callback at the earliest */
+        conn_tell(c, kind);
+    }
+}
+
+static void stop_now(struct proxy *p)
+{
+    p->phase = PROXY_STOPPING;
+    log_line(LOG_INFO, "stopping", NULL);
+    tell_all(p, EVENT_SHUTDOWN);
+}
+
+static void on_shutdown_timer(uv_timer_t *timer)
+{
+    stop_now(timer->data);
+}
+
+static void on_signal(uv_signal_t *signal_handle, int number)
+{
+    struct proxy *p = signal_handle->data;
+    char count[16];
+    (void)snprintf(count, sizeof(count), "%u", p->num_conns);
+    if (p->phase != PROXY_SERVING) {
+        stop_now(p);
+        return;
+    }
+    p->phase = PROXY_DRAINING;
+    log_line(LOG_INFO, "draining", "signal", number == SIGTERM ? "TERM" : "INT", "connections",
+             count, NULL);
+    close_handle((uv_handle_t *)&p->listener);
+    (void)uv_timer_start(&p->shutdown_timer, on_shutdown_timer, p->options.shutdown_timeout_ms, 0);
+    tell_all(p, EVENT_DRAIN);
+    end_if_empty(p);
+}
+
+static void on_wake(uv_async_t *async)
+{
+    struct proxy *p = async->data;
+    uint64_t id = 0;
+    while (registry_next_granted(p->registry, &id)) {
+        struct conn *c = p->conns;
+        while (c != NULL && conn_id(c) != id) {
+            c = conn_next(c);
+        }
+        if (c != NULL) {
+            conn_tell(c, EVENT_LOCKED);
+        }
+    }
+}
+
+/* Two descriptors a session: asks for as many as allowed, and lowers the cap to what there is. */
+static void fit_descriptors(struct proxy *p)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)p->options.max_connections * 2 + RESERVED_FDS + TURNED_AWAY_MOST;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur < wanted) {
+        rlim_t usable = limit.rlim_cur > RESERVED_FDS + TURNED_AWAY_MOST + 2
+                            ? (limit.rlim_cur - RESERVED_FDS - TURNED_AWAY_MOST) / 2
+                            : 1;
+        char text[24];
+        (void)snprintf(text, sizeof(text), "%" PRIu64, (uint64_t)usable);
+        log_line(LOG_WARNING, "descriptors", "detail",
+                 "the limit of open files allows fewer connections than asked for",
+                 "max_connections", text, NULL);
+        p->options.max_connections = (unsigned)usable;
+    }
+}
+
+static int listen_failed(const struct proxy *p, const char *why)
+{
+    (void)fprintf(stderr, "mvswap: cannot listen on %s:%s: %s\n", p->options.listen.host,
+                  p->options.listen.port, why);
+    return 1;
+}
+
+/* Binds the first address of the name; one line on failure. */
+static int start_listening(struct proxy *p)
+{
+    uv_getaddrinfo_t request;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    int status = uv_getaddrinfo(&p->loop, &request, NULL, p->options.listen.host,
+                                p->options.listen.port, &hints);
+    if (status != 0) {
+        return listen_failed(p, uv_strerror(status));
+    }
+    status = uv_tcp_bind(&p->listener, request.addrinfo->ai_addr, 0);
+    uv_freeaddrinfo(request.addrinfo);
+    if (status == 0) {
+        status = uv_listen((uv_stream_t *)&p->listener, BACKLOG, on_connection);
+    }
+    return status == 0 ? 0 : listen_failed(p, uv_strerror(status));
+}
+
+static void announce(struct proxy *p)
+{
+    struct sockaddr_storage bound;
+    int len = sizeof(bound);
+    char host[INET6_ADDRSTRLEN] = "";
+    char text[INET6_ADDRSTRLEN + 16];
+    unsigned port = 0;
+    (void)uv_tcp_getsockname(&p->listener, (struct sockaddr *)&bound, &len);
+    if (bound.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&bound;
+        (void)uv_ip6_name(in6, host, sizeof(host));
+        port = ntohs(in6->sin6_port);
+        (void)snprintf(text, sizeof(text), "[%s]:%u", host, port);
+    } else {
+        const struct sockaddr_in *in4 = (const struct sockaddr_in *)&bound;
+        (void)uv_ip4_name(in4, host, sizeof(host));
+        port = ntohs(in4->sin_port);
+        (void)snprintf(text, sizeof(text), "%s:%u", host, port);
+    }
+    char server[ADDRESS_HOST_MAX + ADDRESS_PORT_MAX + 2];
+    (void)snprintf(server, sizeof(server), "%s:%s", p->options.server.host, p->options.server.port);
+    log_line(LOG_INFO, "listening", "address", text, "server", server, NULL);
+}
+
+static void init_handles(struct proxy *p)
+{
+    /* None of these fails but for lack of descriptors or memory at start. */
+    (void)uv_tcp_init(&p->loop, &p->listener);
+    (void)uv_timer_init(&p->loop, &p->shutdown_timer);
+    (void)uv_async_init(&p->loop, &p->wake, on_wake);
+    p->listener.data = p;
+    p->shutdown_timer.data = p;
+    p->wake.data = p;
+    static const int numbers[] = {SIGTERM, SIGINT};
+    for (int i = 0; i < 2; i++) {
+        (void)uv_signal_init(&p->loop, &p->signals[i]);
+        p->signals[i].data = p;
+        (void)uv_signal_start(&p->signals[i], on_signal, numbers[i]);
+    }
+}
+
+int proxy_run(const struct proxy_options *options)
+{
+    struct proxy *p = mem_new(sizeof(*p));
+    if (p == NULL || (p->registry = registry_new()) == NULL || uv_loop_init(&p->loop) != 0) {
+        (void)fputs("mvswap: out of memory\n", stderr);
+        registry_free(p != NULL ? p->registry : NULL);
+        mem_free(p);
+        return 1;
+    }
+    p->options = *options;
+    (void)signal(SIGPIPE, SIG_IGN);
+    fit_descriptors(p);
+    init_handles(p);
+    int status = start_listening(p);
+    if (status == 0) {
+        announce(p);
+    } else {
+        p->phase = PROXY_STOPPING;
+        close_handle((uv_handle_t *)&p->listener);
+        end_if_empty(p);
+    }
+    (void)uv_run(&p->loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&p->loop) != 0) {
+        log_line(LOG_ERROR, "internal", "detail", "a handle was left open at the end", NULL);
+        status = 1;
+    }
+    if (status == 0) {
+        log_line(LOG_INFO, "stopped", NULL);
+    }
+    registry_free(p->registry);
+    mem_free(p);
+    return status;
+}

@@ -1,0 +1,45 @@
+/*
+ * proxy_internal: what the listener (proxy.c) and the connections (conn.c) share.
+ */
+#ifndef MVSWAP_SHELL_PROXY_INTERNAL_H
+#define MVSWAP_SHELL_PROXY_INTERNAL_H
+
+#include "conn.h"
+#include "moment.h"
+#include "proxy.h"
+#include "registry.h"
+
+#include <uv.h>
+
+enum { READ_BUFFER_LEN = 64 * 1024 };
+
+enum proxy_phase {
+    PROXY_SERVING,
+    PROXY_DRAINING, /* no new connections; sessions end when they are idle */
+    PROXY_STOPPING  /* sessions were told to end now */
+};
+
+struct proxy {
+    struct proxy_options options;
+    uv_loop_t loop;
+    uv_tcp_t listener;
+    uv_signal_t signals[2];
+    uv_timer_t shutdown_timer;
+    uv_async_t wake; /* locks were granted */
+    uv_tcp_t spare;  /* takes clients that can only be dropped */
+    bool spare_busy;
+    bool client_waits; /* to be dropped when the spare handle is free again */
+    enum proxy_phase phase;
+    struct registry *registry;
+    struct conn *conns; /* all of them, linked by conn.next */
+    unsigned num_conns;
+    uint64_t last_id;
+    /* One buffer serves all reads: what was read is consumed before the read callback returns. */
+    char read_buffer[READ_BUFFER_LEN];
+};
+
+struct moment proxy_now(const struct proxy *p);
+/* A connection is gone: the last one ends a shutdown. */
+void proxy_forget(struct proxy *p, struct conn *c);
+
+#endif

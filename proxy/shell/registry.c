@@ -1,0 +1,123 @@
+/* registry: see registry.h. A handful of entries at a time: one list in order of arrival serves. */
+#include "registry.h"
+
+#include "mem.h"
+
+#include <string.h>
+#include <uv.h>
+
+enum claim_state {
+    CLAIM_WAITING, /* an older claim on the same family is in front */
+    CLAIM_GRANTED, /* holds it; its session has not been told yet */
+    CLAIM_HELD
+};
+
+struct claim {
+    struct claim *next;
+    uint64_t session;
+    enum claim_state state;
+    char *family;
+};
+
+struct registry {
+    uv_mutex_t mutex;
+    struct claim *claims; /* oldest first */
+};
+
+struct registry *registry_new(void)
+{
+    struct registry *r = mem_new(sizeof(*r));
+    if (r != NULL && uv_mutex_init(&r->mutex) != 0) {
+        mem_free(r);
+        return NULL;
+    }
+    return r;
+}
+
+static void claim_free(struct claim *claim)
+{
+    mem_free(claim->family);
+    mem_free(claim);
+}
+
+void registry_free(struct registry *r)
+{
+    if (r == NULL) {
+        return;
+    }
+    while (r->claims != NULL) {
+        struct claim *next = r->claims->next;
+        claim_free(r->claims);
+        r->claims = next;
+    }
+    uv_mutex_destroy(&r->mutex);
+    mem_free(r);
+}
+
+enum registry_lock_result registry_lock(struct registry *r, const char *family, uint64_t session)
+{
+    struct claim *claim = mem_new(sizeof(*claim));
+    char *copy = mem_copy(family, strlen(family));
+    if (claim == NULL || copy == NULL) {
+        mem_free(claim);
+        mem_free(copy);
+        return REGISTRY_NO_MEMORY;
+    }
+    *claim = (struct claim){.session = session, .state = CLAIM_HELD, .family = copy};
+    uv_mutex_lock(&r->mutex);
+    struct claim **end = &r->claims;
+    for (; *end != NULL; end = &(*end)->next) {
+        if (strcmp((*end)->family, family) == 0) {
+            claim->state = CLAIM_WAITING;
+        }
+    }
+    *end = claim;
+    enum claim_state state = claim->state;
+    uv_mutex_unlock(&r->mutex);
+    return state == CLAIM_HELD ? REGISTRY_LOCKED : REGISTRY_QUEUED;
+}
+
+/* The oldest claim on `family` is granted if nobody in front of it holds it. */
+static void promote(struct registry *r, const char *family)
+{
+    for (struct claim *c = r->claims; c != NULL; c = c->next) {
+        if (strcmp(c->family, family) == 0) {
+            if (c->state == CLAIM_WAITING) {
+                c->state = CLAIM_GRANTED;
+            }
+            return;
+        }
+    }
+}
+
+void registry_unlock(struct registry *r, uint64_t session)
+{
+    uv_mutex_lock(&r->mutex);
+    struct claim **at = &r->claims;
+    while (*at != NULL) {
+        struct claim *claim = *at;
+        if (claim->session != session) {
+            at = &claim->next;
+            continue;
+        }
+        *at = claim->next;
+        promote(r, claim->family);
+        claim_free(claim);
+    }
+    uv_mutex_unlock(&r->mutex);
+}
+
+bool registry_next_granted(struct registry *r, uint64_t *out_session)
+{
+    bool found = false;
+    uv_mutex_lock(&r->mutex);
+    for (struct claim *c = r->claims; c != NULL && !found; c = c->next) {
+        if (c->state == CLAIM_GRANTED) {
+            c->state = CLAIM_HELD;
+            *out_session = c->session;
+            found = true;
+        }
+    }
+    uv_mutex_unlock(&r->mutex);
+    return found;
+}
