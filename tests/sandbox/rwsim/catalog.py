@@ -1,0 +1,286 @@
+"""What exists: schemas, users, relations with integer ids, what depends on what, and the names
+over them.
+
+Everything is bound by id; a name is only a label. SWAP and RENAME move labels and rewrite the
+stored texts of dependents the way the server's rewriter does. All changes happen between two
+awaits, so no session sees half of one. `generation` grows with every change and tells caches
+that they are old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from . import errors
+from .lexer import quote_name
+from .privileges import Acl, DefaultPrivilege
+from .queries import identifier, rewrite_references
+from .statements import INDEX, MATVIEW, TABLE, VIEW, Definition, IndexKey, Name
+from .wire import Column
+
+if TYPE_CHECKING:
+    from .switches import Version
+
+DATABASE = "dev"
+SYSTEM_SCHEMAS = ("pg_catalog", "rw_catalog", "information_schema")
+
+
+@dataclass
+class Schema:
+    id: int
+    name: str
+    owner: int
+    acl: Acl = field(default_factory=Acl)
+
+
+@dataclass
+class User:
+    id: int
+    name: str
+    is_super: bool = False
+    create_db: bool = False
+    create_user: bool = False
+    can_login: bool = True
+    is_admin: bool = False
+
+
+@dataclass
+class IndexParts:
+    table: int
+    keys: list[IndexKey]
+    include: list[str]
+    distributed: list[str]
+
+
+@dataclass
+class Relation:
+    id: int
+    name: str
+    kind: str
+    schema: int
+    owner: int
+    definition: Definition
+    columns: list[Column] = field(default_factory=list)
+    primary_key: list[str] = field(default_factory=list)
+    reads: set[int] = field(default_factory=set)
+    creating: bool = False
+    background: bool = False
+    append_only: bool = False
+    acl: Acl = field(default_factory=Acl)
+    comments: dict[str | None, str] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
+    index: IndexParts | None = None
+    hidden_key: bool = False
+    initialized_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    created_at: datetime | None = None
+    finished_as: int = 0  # the catalog's clock when the build ended, for READ ONLY snapshots
+    stale_text: str | None = None  # what is still shown of an index whose table got another name
+
+    @property
+    def stored_as(self) -> str:
+        """The name of the object in duckdb that holds the rows."""
+        return f"o{self.id}"
+
+    @property
+    def definition_text(self) -> str:
+        return self.stale_text or self.definition.text()
+
+
+class Catalog:
+    def __init__(self, version: Version) -> None:
+        self.version = version
+        self.generation = 0
+        self.next_id = 6
+        self.schemas: dict[int, Schema] = {}
+        self.users: dict[int, User] = {}
+        self.relations: dict[int, Relation] = {}
+        self.defaults: list[DefaultPrivilege] = []
+        for i, name in enumerate(("root", "postgres", "rwadmin"), 1):
+            self.users[i] = User(i, name, True, True, True, True, name == "rwadmin")
+        for i, name in enumerate(("public", *SYSTEM_SCHEMAS), 2):
+            self.schemas[i] = Schema(i, name, 1)
+
+    # -- look-up
+
+    def take_id(self) -> int:
+        self.next_id += 1
+        return self.next_id
+
+    def changed(self) -> int:
+        self.generation += 1
+        return self.generation
+
+    def schema(self, name: str) -> Schema:
+        for schema in self.schemas.values():
+            if schema.name == name:
+                return schema
+        raise errors.not_found("schema", name)
+
+    def has_schema(self, name: str) -> bool:
+        return any(schema.name == name for schema in self.schemas.values())
+
+    def user(self, name: str) -> User:
+        for user in self.users.values():
+            if user.name == name:
+                return user
+        raise errors.not_found("user", name)
+
+    def named(self, schema: int, name: str) -> Relation | None:
+        return next(
+            (r for r in self.relations.values() if r.schema == schema and r.name == name), None
+        )
+
+    def find(
+        self, name: Name, path: list[str], kinds: tuple[str, ...] = (), creating: bool = False
+    ) -> Relation | None:
+        """The first relation of that name on the path (or in its schema) that is of one of the
+        kinds.
+        """
+        for schema in self._schemas_for(name, path):
+            found = self.named(schema.id, name.base)
+            if found and (not kinds or found.kind in kinds) and (creating or not found.creating):
+                return found
+        return None
+
+    def _schemas_for(self, name: Name, path: list[str]) -> list[Schema]:
+        check_parts(name)
+        if len(name.parts) > 1:
+            return [self.schema(name.parts[-2])]
+        return [self.schema(entry) for entry in path if self.has_schema(entry)]
+
+    def schema_to_create_in(self, name: Name, path: list[str]) -> Schema:
+        check_parts(name)
+        if len(name.parts) > 1:
+            return self.schema(name.parts[-2])
+        if not path:
+            raise errors.catalog_error(
+                "first valid schema not found: no schema has been selected to create in"
+            )
+        return self.schema(path[0])
+
+    def full_name(self, relation: Relation, quoted: bool = False) -> str:
+        parts = (self.schemas[relation.schema].name, relation.name)
+        return ".".join(quote_name(part) if quoted else part for part in parts)
+
+    # -- dependencies
+
+    def dependents(self, relation: Relation) -> list[Relation]:
+        """What reads it, itself or through plain views; indexes are not counted as readers."""
+        return [r for r in self.relations.values() if relation.id in r.reads and r.kind != INDEX]
+
+    def indexes(self, relation: Relation) -> list[Relation]:
+        return [r for r in self.relations.values() if r.index and r.index.table == relation.id]
+
+    def closure(self, relation: Relation) -> list[Relation]:
+        """Everything downstream, leaves first, the relation itself last."""
+        ordered: list[Relation] = []
+
+        def visit(node: Relation) -> None:
+            for dependent in [*self.dependents(node), *self.indexes(node)]:
+                if dependent not in ordered:
+                    visit(dependent)
+            if node not in ordered:
+                ordered.append(node)
+
+        visit(relation)
+        return ordered
+
+    def through_views(self, ids: set[int]) -> set[int]:
+        """The ids with everything that plain views among them read."""
+        out = set(ids)
+        for one in ids:
+            if self.relations[one].kind == VIEW:
+                out |= self.relations[one].reads
+        return out
+
+    def dependency_pairs(self) -> Iterator[tuple[int, int]]:
+        for relation in self.relations.values():
+            if not relation.creating:
+                for referenced in sorted(relation.reads):
+                    yield relation.id, referenced
+
+    # -- changes
+
+    def add(self, relation: Relation) -> None:
+        self.relations[relation.id] = relation
+        if not relation.creating:
+            self.finish(relation)
+        self.changed()
+
+    def finish(self, relation: Relation) -> None:
+        """A job is done: the relation becomes readable and the default privileges reach it."""
+        relation.creating = False
+        relation.background = False
+        relation.created_at = datetime.now(UTC)
+        relation.finished_as = self.changed()
+        for rule in self.defaults:
+            if rule.applies_to(relation.kind, relation.schema, relation.owner):
+                relation.acl.grant(rule.grantee, rule.grantor, "r", rule.grant_option)
+
+    def remove(self, relations: list[Relation]) -> None:
+        for relation in relations:
+            self.relations.pop(relation.id, None)
+        self.changed()
+
+    def printed_name(self, name: str) -> str:
+        # Before 2.5 the server wrote new names without quotes, whatever they were.
+        return quote_name(name) if self.version.at_least(2, 5) else name
+
+    def rename(self, relation: Relation, name: str) -> None:
+        old = relation.name
+        self._label(relation, name)
+        self._rewrite_dependents(relation, old)
+        self.changed()
+
+    def swap(self, first: Relation, second: Relation) -> None:
+        """Exchanges the names. Each rename rewrites the texts of its own dependents, one after the
+        other, as on the server.
+        """
+        names = first.name, second.name
+        self._label(first, names[1])
+        self._label(second, names[0])
+        self._rewrite_dependents(first, names[0])
+        self._rewrite_dependents(second, names[1])
+        self.changed()
+
+    def _label(self, relation: Relation, name: str) -> None:
+        relation.name = name
+        relation.stale_text = None
+        relation.definition.name = _renamed(relation.definition.name, name, self.printed_name(name))
+
+    def _rewrite_dependents(self, relation: Relation, old: str) -> None:
+        """References to `old` in the texts of dependents get the relation's present name.
+
+        The text of an index goes on being shown with the old name until the index itself is renamed.
+        """
+        for dependent in [*self.dependents(relation), *self.indexes(relation)]:
+            definition = dependent.definition
+            if dependent.kind == INDEX:
+                dependent.stale_text = dependent.definition_text
+            if definition.query is not None:
+                rewrite_references(definition.query, old, identifier(relation.name))
+            elif definition.source is not None and definition.source.base == old:
+                definition.source = _renamed(
+                    definition.source, relation.name, self.printed_name(relation.name)
+                )
+
+    # -- rows that belong to a relation but are no columns of the user
+
+    def hidden_columns(self, relation: Relation) -> list[str]:
+        if relation.kind not in (TABLE, MATVIEW):
+            return []
+        return (["_row_id"] if relation.hidden_key else []) + ["_rw_timestamp"]
+
+
+def check_parts(name: Name) -> None:
+    if len(name.parts) > 3:
+        raise errors.invalid_input("improper qualified name (too many dotted names)")
+    if len(name.parts) == 3 and name.parts[0] != DATABASE:
+        raise errors.cross_database(str(name))
+
+
+def _renamed(name: Name, base: str, printed: str) -> Name:
+    return Name([*name.parts[:-1], base], [*name.written[:-1], printed])

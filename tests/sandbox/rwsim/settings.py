@@ -1,0 +1,111 @@
+"""Session variables: the names that exist, their defaults, what a SET makes of a value, and the
+search path.
+"""
+
+from __future__ import annotations
+
+from . import errors
+
+_BOOLEANS = {
+    "true": "true",
+    "on": "true",
+    "1": "true",
+    "t": "true",
+    "false": "false",
+    "off": "false",
+    "0": "false",
+    "f": "false",
+}
+_DEFAULTS = {
+    "application_name": "",
+    "background_ddl": "false",
+    "backfill_rate_limit": "default",
+    "batch_enable_distributed_dml": "false",
+    "bypass_cluster_limits": "false",
+    "bytea_output": "hex",
+    "client_encoding": "UTF8",
+    "client_min_messages": "notice",
+    "create_compaction_group_for_mv": "false",
+    "datestyle": "DMY",
+    "disable_purify_definition": "false",
+    "enable_join_ordering": "true",
+    "enable_serverless_backfill": "false",
+    "enable_two_phase_agg": "true",
+    "extra_float_digits": "1",
+    "idle_in_transaction_session_timeout": "60000",
+    "implicit_flush": "false",
+    "intervalstyle": "postgres",
+    "lock_timeout": "0",
+    "max_split_range_gap": "8",
+    "query_mode": "auto",
+    "row_security": "true",
+    "search_path": '"$user", public',
+    "server_encoding": "UTF8",
+    "server_version": "13.14.0",
+    "server_version_num": "130014",
+    "sink_decouple": "default",
+    "sink_rate_limit": "default",
+    "slow_ddl_notification_secs": "30",
+    "source_rate_limit": "default",
+    "standard_conforming_strings": "on",
+    "statement_timeout": "3600s",
+    "streaming_enable_unaligned_join": "false",
+    "streaming_max_parallelism": "0",
+    "streaming_parallelism": "default",
+    "streaming_parallelism_for_backfill": "default",
+    "streaming_parallelism_for_index": "default",
+    "streaming_parallelism_for_materialized_view": "default",
+    "streaming_parallelism_for_sink": "default",
+    "streaming_parallelism_for_source": "default",
+    "streaming_parallelism_for_table": "default",
+    "streaming_use_arrangement_backfill": "true",
+    "streaming_use_snapshot_backfill": "false",
+    "synchronize_seqscans": "false",
+    "timezone": "UTC",
+    "transaction_isolation": "READ COMMITTED",
+    "visibility_mode": "default",
+    "xmloption": "content",
+}
+_ALIASES = {"rw_implicit_flush": "implicit_flush"}
+
+
+class Settings:
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    def get(self, name: str) -> str:
+        key = _ALIASES.get(name, name)
+        if key not in _DEFAULTS:
+            raise errors.unknown_setting(name)
+        return self._values.get(key, _DEFAULTS[key])
+
+    def set(self, name: str, value: str | None) -> None:
+        """None puts the default back."""
+        key = _ALIASES.get(name, name)
+        if key not in _DEFAULTS:
+            raise errors.unknown_setting(name)
+        if value is None:
+            self._values.pop(key, None)
+            return
+        if _DEFAULTS[key] in ("true", "false"):
+            if value.lower() not in _BOOLEANS:
+                raise errors.bad_setting(name, value)
+            value = _BOOLEANS[value.lower()]
+        self._values[key] = value
+
+    def all(self) -> list[tuple[str, str]]:
+        return [(name, self.get(name)) for name in _DEFAULTS]
+
+    def flag(self, name: str) -> bool:
+        return self.get(name) == "true"
+
+    def number(self, name: str) -> int | None:
+        text = self.get(name)
+        return int(text) if text.isdigit() else None
+
+    def search_path(self, user: str) -> list[str]:
+        """The entries of the path. It is stored as one text and split at every comma; only the
+        quoted "$user" is the user.
+        """
+        entries = self.get("search_path").split(", ")
+        return [user if entry == '"$user"' else entry for entry in entries]

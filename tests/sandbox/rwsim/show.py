@@ -1,0 +1,178 @@
+"""SHOW and DESCRIBE: lists of what is there, as the server prints them."""
+
+from __future__ import annotations
+
+import re
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from . import errors
+from . import statements as st
+from .answers import Answer, texts
+from .catalog import DATABASE, Relation
+from .values import INT8, TIMESTAMPTZ
+from .wire import Column
+
+if TYPE_CHECKING:
+    from .session import Session
+
+_LISTED = {
+    "MATERIALIZED VIEWS": st.MATVIEW,
+    "TABLES": st.TABLE,
+    "VIEWS": st.VIEW,
+    "SINKS": st.SINK,
+    "SUBSCRIPTIONS": st.SUBSCRIPTION,
+    "SOURCES": "source",
+}
+_PROCESS_COLUMNS = ("Worker Id", "Id", "User", "Host", "Database", "Time", "Info")
+
+
+def columns_of(statement: st.Statement) -> list[Column] | None:
+    """The result columns of a statement that is no query; None for those without rows."""
+    if isinstance(statement, st.ShowVariable):
+        return texts("Name")
+    if isinstance(statement, st.Describe):
+        return texts("Name", "Type", "Is Hidden", "Description")
+    if isinstance(statement, st.Explain):
+        return texts("QUERY PLAN")
+    if not isinstance(statement, st.Show):
+        return None
+    if statement.what.startswith("CREATE"):
+        return texts("Name", "Create Sql")
+    return {
+        "JOBS": [Column("Id", INT8), *texts("Statement", "Create Type", "Progress")],
+        "PROCESSLIST": texts(*_PROCESS_COLUMNS),
+        "INDEXES": texts("Name", "On", "Key", "Include", "Distributed By"),
+        "COLUMNS": texts("Name", "Type", "Is Hidden", "Description"),
+        "ALL": texts("Name", "Setting", "Description"),
+    }.get(statement.what, texts("Name"))
+
+
+def show(session: Session, statement: st.Show) -> Answer:
+    return Answer("SHOW_COMMAND", columns_of(statement), _rows(session, statement))
+
+
+def _rows(session: Session, statement: st.Show) -> list[tuple[Any, ...]]:
+    server = session.server
+    what = statement.what
+    if what in _LISTED:
+        return _list(session, statement, _LISTED[what])
+    if what == "SCHEMAS":
+        return sorted((schema.name,) for schema in server.catalog.schemas.values())
+    if what == "JOBS":
+        return [
+            (job.relation.id, job.statement, job.create_type, job.progress)
+            for job in server.jobs.running.values()
+        ]
+    if what == "PROCESSLIST":
+        return [_process(one) for one in server.sessions.values()]
+    if what == "ALL":
+        return [(name, value, "") for name, value in session.settings.all()]
+    assert statement.name is not None
+    if what.startswith("CREATE "):
+        return [_create_text(session, what.removeprefix("CREATE ").lower(), statement.name)]
+    relation = _readable(session, statement.name)
+    if what == "INDEXES":
+        return [
+            _index_row(server.catalog.relations[relation.id], index)
+            for index in server.catalog.indexes(relation)
+        ]
+    return _column_rows(session, relation)
+
+
+def _list(session: Session, statement: st.Show, kind: str) -> list[tuple[str]]:
+    """Finished relations of a schema, or of all schemas of the search path."""
+    catalog = session.server.catalog
+    schemas = (
+        [catalog.schema(statement.schema)]
+        if statement.schema
+        else [catalog.schema(name) for name in session.path()]
+    )
+    found = [
+        r
+        for schema in schemas
+        for r in catalog.relations.values()
+        if r.schema == schema.id and r.kind == kind and not r.creating
+    ]
+    if statement.like is not None:
+        pattern = re.compile(
+            re.escape(statement.like).replace("%", ".*").replace("_", "."), re.DOTALL
+        )
+        found = [r for r in found if pattern.fullmatch(r.name)]
+    return sorted((catalog.full_name(r, quoted=True),) for r in found)
+
+
+def _process(session: Session) -> tuple[Any, ...]:
+    started = session.statement_started
+    spent = None if started is None else f"{int((monotonic() - started) * 1000)}ms"
+    return (
+        "1",
+        f"1:{session.number}",
+        session.user.name,
+        session.peer,
+        DATABASE,
+        spent,
+        session.statement_text,
+    )
+
+
+def _create_text(session: Session, kind: str, name: st.Name) -> tuple[str, str]:
+    catalog = session.server.catalog
+    relation = catalog.find(name, session.path(), (kind,))
+    if relation is None:
+        raise errors.not_found(kind, name.base)
+    return catalog.full_name(relation), relation.definition_text
+
+
+def _readable(session: Session, name: st.Name) -> Relation:
+    found = session.server.catalog.find(name, session.path())
+    if found is None:
+        raise errors.not_found("table, source, sink or view", name.base)
+    return found
+
+
+def _index_row(table: Relation, index: Relation) -> tuple[str, ...]:
+    """Key columns are completed by the key of the table; what is not named in INCLUDE is all the
+    rest.
+    """
+    assert index.index is not None
+    parts = index.index
+    first = [_key_name(key.column, key.text) for key in parts.keys]
+    keys = [f"{name} {key.order}" for name, key in zip(first, parts.keys, strict=True)]
+    keys += [f"{name} ASC" for name in table.primary_key if name not in first]
+    covered = {*first, *table.primary_key}
+    rest = [
+        name for name in (parts.include or [c.name for c in table.columns]) if name not in covered
+    ]
+    distributed = parts.distributed or first[:1]
+    return index.name, table.name, ", ".join(keys), ", ".join(rest), ", ".join(distributed)
+
+
+def _key_name(column: str | None, text: str) -> str:
+    # An expression is shown by the name of its function.
+    return column or text.split("(")[0].upper()
+
+
+def _column_rows(session: Session, relation: Relation) -> list[tuple[str | None, ...]]:
+    rows = [(c.name, c.type.name, "false", relation.comments.get(c.name)) for c in relation.columns]
+    hidden = session.server.catalog.hidden_columns(relation)
+    return rows + [
+        (name, "serial" if name == "_row_id" else TIMESTAMPTZ.name, "true", None) for name in hidden
+    ]
+
+
+def describe(session: Session, statement: st.Describe) -> Answer:
+    catalog = session.server.catalog
+    relation = _readable(session, statement.name)
+    rows = _column_rows(session, relation)
+    if relation.kind in (st.TABLE, st.MATVIEW):
+        key = ", ".join(relation.primary_key) or ("_row_id" if relation.hidden_key else "")
+        rows += [("primary key", key, None, None), ("distribution key", key, None, None)]
+        for index in catalog.indexes(relation):
+            _, _, keys, rest, distributed = _index_row(relation, index)
+            included = f" include({rest})" if rest else ""
+            rows.append(
+                (index.name, f"index({keys}){included} distributed by({distributed})", None, None)
+            )
+        rows.append(("table description", relation.name, None, relation.comments.get(None)))
+    return Answer("DESCRIBE", columns_of(statement), rows)

@@ -1,0 +1,293 @@
+"""The rows of the system catalogs, made from what exists. One function per relation, in the
+order of its columns.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .catalog import DATABASE, Catalog, Relation, User
+from .jobs import Jobs
+from .statements import INDEX, MATVIEW, SINK, SUBSCRIPTION, TABLE, VIEW
+from .values import TIMESTAMPTZ, is_array
+from .wire import Column
+
+Row = tuple[Any, ...]
+
+
+@dataclass
+class View:
+    """What one user sees of the catalog."""
+
+    catalog: Catalog
+    jobs: Jobs
+    user: User
+
+    def seen(self, *kinds: str) -> Iterator[Relation]:
+        for relation in self.catalog.relations.values():
+            if (not kinds or relation.kind in kinds) and self._visible(relation):
+                yield relation
+
+    def _visible(self, relation: Relation) -> bool:
+        if (
+            self.user.is_super
+            or relation.owner == self.user.id
+            or not self.catalog.version.at_least(2, 6)
+        ):
+            return True
+        return relation.acl.allows(self.user.id, "r")
+
+    def acl(self, relation: Relation) -> list[str]:
+        if relation.kind in (INDEX, SUBSCRIPTION):
+            return []
+        return self.acl_items(relation.acl, "arwd")
+
+    def acl_items(self, acl: Any, letters: str) -> list[str]:
+        names = {user.id: user.name for user in self.catalog.users.values()}
+        return acl.items(
+            names, [user.name for user in self.catalog.users.values() if user.is_super], letters
+        )
+
+    def times(self, relation: Relation) -> Row:
+        release = self.catalog.version.text
+        created = relation.created_at
+        return (
+            _time(relation.initialized_at),
+            _time(created) if created else None,
+            release,
+            release if created else None,
+        )
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(" ")
+
+
+def nothing(view: View) -> Iterator[Row]:
+    return iter(())
+
+
+def materialized_views(view: View) -> Iterator[Row]:
+    for r in view.seen(MATVIEW):
+        status = "Creating" if r.creating else "Created"
+        schema = view.catalog.schemas[r.schema].name
+        yield (
+            r.id,
+            r.name,
+            r.schema,
+            schema,
+            r.owner,
+            r.definition_text,
+            r.append_only,
+            view.acl(r),
+            *view.times(r),
+            r.background,
+            status,
+        )
+
+
+def views(view: View) -> Iterator[Row]:
+    for r in view.seen(VIEW):
+        yield (r.id, r.name, r.schema, r.owner, r.definition_text, view.acl(r))
+
+
+def tables(view: View) -> Iterator[Row]:
+    for r in view.seen(TABLE):
+        yield (
+            r.id,
+            r.name,
+            r.schema,
+            r.owner,
+            r.definition_text,
+            r.append_only,
+            view.acl(r),
+            *view.times(r),
+        )
+
+
+def relations(view: View) -> Iterator[Row]:
+    for r in view.seen():
+        yield (r.id, r.name, r.kind, r.schema, r.owner, r.definition_text, view.acl(r))
+
+
+def indexes(view: View) -> Iterator[Row]:
+    for r in view.seen(INDEX):
+        assert r.index is not None
+        names = [column.name for column in view.catalog.relations[r.index.table].columns]
+        keys = [names.index(key.column) + 1 if key.column in names else 0 for key in r.index.keys]
+        included = [names.index(name) + 1 for name in r.index.include]
+        yield (
+            r.id,
+            r.name,
+            r.index.table,
+            keys,
+            included,
+            r.schema,
+            r.owner,
+            r.definition_text,
+            [],
+            *view.times(r),
+            r.background,
+        )
+
+
+def depend(view: View) -> Iterator[Row]:
+    return view.catalog.dependency_pairs()
+
+
+def schemas(view: View) -> Iterator[Row]:
+    for schema in view.catalog.schemas.values():
+        yield (schema.id, schema.name, schema.owner, view.acl_items(schema.acl, "UC"))
+
+
+def users(view: View) -> Iterator[Row]:
+    for u in view.catalog.users.values():
+        yield (u.id, u.name, u.is_super, u.create_db, u.create_user, u.can_login, u.is_admin)
+
+
+def databases(view: View) -> Iterator[Row]:
+    yield (1, DATABASE, 1, [])
+
+
+def sinks(view: View) -> Iterator[Row]:
+    for r in view.seen(SINK):
+        options = {key: value.strip("'") for key, value in r.options.items()}
+        kind = options.get("type", "append-only").upper().replace("-", "_")
+        yield (
+            r.id,
+            r.name,
+            r.schema,
+            r.owner,
+            options.get("connector", "").upper(),
+            kind,
+            None,
+            r.definition_text,
+            view.acl(r),
+            *view.times(r),
+            json.dumps(options),
+            "{}",
+        )
+
+
+def subscriptions(view: View) -> Iterator[Row]:
+    for r in view.seen(SUBSCRIPTION):
+        yield (r.id, r.name, r.schema, r.owner, r.definition_text, view.acl(r), *view.times(r))
+
+
+def columns(view: View) -> Iterator[Row]:
+    for r in view.seen(TABLE, MATVIEW, VIEW):
+        hidden = [Column(name, TIMESTAMPTZ) for name in view.catalog.hidden_columns(r)]
+        for position, column in enumerate([*r.columns, *hidden], 1):
+            is_key = column.name in r.primary_key
+            kind = column.type
+            shown = "ARRAY" if is_array(kind) and not kind.name else kind.name
+            yield (
+                r.id,
+                column.name,
+                position,
+                position > len(r.columns),
+                is_key,
+                is_key,
+                False,
+                not is_key,
+                None,
+                shown,
+                kind.oid,
+                kind.size,
+                kind.name.split()[0],
+            )
+
+
+def ddl_progress(view: View) -> Iterator[Row]:
+    for job in view.jobs.running.values():
+        yield (
+            job.relation.id,
+            job.statement,
+            job.create_type,
+            job.progress,
+            _time(job.initialized_at),
+            False,
+            "NORMAL",
+        )
+
+
+def description(view: View) -> Iterator[Row]:
+    # Only comments of tables are listed; those of materialized views are shown by DESCRIBE alone.
+    for r in view.seen(TABLE):
+        names = [column.name for column in r.columns]
+        for column, text in r.comments.items():
+            yield (r.id, 0, names.index(column) + 1 if column in names else 0, text)
+
+
+def streaming_jobs(view: View) -> Iterator[Row]:
+    for r in view.seen(TABLE, MATVIEW, INDEX, SINK):
+        yield (
+            r.id,
+            r.name,
+            1,
+            "CREATING" if r.creating else "CREATED",
+            parallelism_of(r),
+            256,
+            "default",
+        )
+
+
+def parallelism_of(relation: Relation) -> str:
+    fixed = relation.options.get("parallelism", "")
+    return f"FIXED({fixed})" if fixed.isdigit() and fixed != "0" else "ADAPTIVE"
+
+
+def parallelism(view: View) -> Iterator[Row]:
+    for r in view.seen(TABLE, MATVIEW, INDEX, SINK):
+        yield (r.id, r.name, r.kind, parallelism_of(r), 256)
+
+
+def table_fragments(view: View) -> Iterator[Row]:
+    for r in view.seen(TABLE, MATVIEW, INDEX, SINK):
+        yield (r.id, "CREATING" if r.creating else "CREATED", parallelism_of(r), 256)
+
+
+def pg_indexes(view: View) -> Iterator[Row]:
+    for r in view.seen(TABLE):
+        if r.primary_key:
+            yield (view.catalog.schemas[r.schema].name, r.name, f"{r.name}_pkey", None, "")
+    for r in view.seen(INDEX):
+        assert r.index is not None
+        table = view.catalog.relations[r.index.table]
+        yield (view.catalog.schemas[r.schema].name, table.name, r.name, None, r.definition_text)
+
+
+def pg_matviews(view: View) -> Iterator[Row]:
+    for r in view.seen(MATVIEW):
+        yield (
+            view.catalog.schemas[r.schema].name,
+            r.name,
+            r.owner,
+            None,
+            False,
+            True,
+            r.definition_text,
+        )
+
+
+def information_columns(view: View) -> Iterator[Row]:
+    for r in view.seen(TABLE, MATVIEW, VIEW):
+        for position, column in enumerate(r.columns, 1):
+            yield (
+                DATABASE,
+                view.catalog.schemas[r.schema].name,
+                r.name,
+                column.name,
+                position,
+                column.type.name,
+            )
+
+
+def information_tables(view: View) -> Iterator[Row]:
+    kinds = {TABLE: "BASE TABLE", MATVIEW: "MATERIALIZED VIEW", VIEW: "VIEW"}
+    for r in view.seen(*kinds):
+        yield (DATABASE, view.catalog.schemas[r.schema].name, r.name, kinds[r.kind])
