@@ -152,7 +152,7 @@ static void finish(struct session *s)
 {
     struct bracket *b = &s->bracket;
     bool refused = buf_len(&b->refusal) != 0;
-    if (s->client_left || (refused && client_is_leaving(s))) {
+    if (refused && client_is_leaving(s)) {
         s->client_left = true;
         session_close(s, "client left before its statement was begun");
         return;

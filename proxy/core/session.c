@@ -1,6 +1,6 @@
 /*
- * session: life and death of a session: first packets, events, actions, the ways it ends.
- * What single messages do is in from_client.c and from_server.c. See session.h.
+ * session: life and death of a session: events, actions, the ways it ends. What comes first is in
+ * first_packets.c, what single messages do in from_client.c and from_server.c. See session.h.
  */
 #include "session_internal.h"
 
@@ -169,73 +169,15 @@ void session_end_if_idle(struct session *s)
     }
 }
 
-static void begin_connecting(struct session *s, const struct wire_start *start)
-{
-    if (s->config.admission == SESSION_TURN_AWAY && start->kind != START_CANCEL_REQUEST) {
-        session_fail(s, "53300", "sorry, too many clients already",
-                     "The proxy has reached its limit of connections.");
-        return;
-    }
-    if (s->draining) {
-        session_fail(s, "57P03", "the proxy is shutting down", NULL);
-        return;
-    }
-    s->is_cancel = start->kind == START_CANCEL_REQUEST;
-    size_t more = buf_len(&s->startup) - start->packet_len;
-    if (!s->is_cancel) {
-        walk_feed(&s->walk[CLIENT], &walk_from_client, s,
-                  buf_bytes(&s->startup) + start->packet_len, more);
-    }
-    buf_truncate(&s->startup, start->packet_len);
-    session_enter(s, SESSION_CONNECTING);
-    session_act(s, ACTION_CONNECT, SERVER);
-}
-
-/* Answers a request for encryption with "no", once each, as the manual has it (55.2.10, 55.2.11).
- */
-static bool refuse_encryption(struct session *s, bool *asked, size_t packet_len)
-{
-    if (*asked) {
-        session_fail(s, "08P01", "encryption was requested twice", NULL);
-        return false;
-    }
-    *asked = true;
-    buf_add_byte(output_kept(&s->out[CLIENT]), 'N');
-    buf_consume(&s->startup, packet_len);
-    return true;
-}
-
-static void read_first_packets(struct session *s)
-{
-    while (s->state == SESSION_STARTUP) {
-        struct wire_start start = {0};
-        switch (wire_decode_start(buf_bytes(&s->startup), buf_len(&s->startup), &start)) {
-        case WIRE_NEED_MORE:
-            return;
-        case WIRE_BAD:
-            session_fail(s, "08P01", "invalid length of startup packet", NULL);
-            return;
-        case WIRE_OK:
-            break;
-        }
-        switch (start.kind) {
-        case START_SSL_REQUEST:
-            (void)refuse_encryption(s, &s->ssl_asked, start.packet_len);
-            break;
-        case START_GSSENC_REQUEST:
-            (void)refuse_encryption(s, &s->gss_asked, start.packet_len);
-            break;
-        case START_CANCEL_REQUEST:
-        case START_STARTUP:
-            begin_connecting(s, &start);
-            break;
-        }
-    }
-}
-
 /* Buffers that could not grow end the session: what they lost cannot be told apart any more. */
 static void check_buffers(struct session *s)
 {
+    if (s->state == SESSION_REPLACING && output_failed(&s->out[CLIENT])) {
+        /* A client that reads nothing, or no memory for its notices: undo as if it had left. */
+        output_cleanup(&s->out[CLIENT]);
+        s->client_left = true;
+        conversation_cancel(s, REPLACE_CLIENT_GONE);
+    }
     bool failed =
         buf_failed(&s->startup) || output_failed(&s->out[CLIENT]) || output_failed(&s->out[SERVER]);
     if (failed && s->state != SESSION_CLOSING) {
@@ -253,7 +195,7 @@ void session_feed(struct session *s, enum side from, const uint8_t *in, size_t i
     case SESSION_STARTUP:
         if (from == CLIENT) {
             buf_add(&s->startup, in, in_len);
-            read_first_packets(s);
+            session_read_first_packets(s);
         }
         break;
     case SESSION_CANCELLING:
@@ -270,42 +212,24 @@ void session_feed(struct session *s, enum side from, const uint8_t *in, size_t i
     check_buffers(s);
 }
 
-static void on_connected(struct session *s)
-{
-    if (s->state != SESSION_CONNECTING) {
-        return;
-    }
-    buf_add(output_kept(&s->out[SERVER]), buf_bytes(&s->startup), buf_len(&s->startup));
-    buf_cleanup(&s->startup);
-    if (s->is_cancel) {
-        s->deadline = s->now.mono_ms + LIMIT_CANCEL_MS;
-        session_enter(s, SESSION_CANCELLING);
-        return;
-    }
-    session_enter(s, SESSION_LOGIN);
-    walk_resume(&s->walk[CLIENT], &walk_from_client, s);
-}
-
 static void on_client_end(struct session *s, bool broken)
 {
     s->eof[CLIENT] = true;
     switch (s->state) {
     case SESSION_CANCELLING:
         break; /* the server's close ends it */
-    case SESSION_BRACKET:
-        s->client_left = broken; /* a half-closed one still gets an answer that passes */
-        break;
     case SESSION_REPLACING:
         notice_client_leaving(s);
         break;
+    case SESSION_BRACKET:
     case SESSION_RELAY:
     case SESSION_SKIPPING:
         if (broken) {
             s->client_left = true;
             session_close(s, "client connection lost");
-        } else {
+        } else if (s->state != SESSION_BRACKET) {
             session_pass_half_close(s);
-        }
+        } /* else passed on when the bracket ends: the answer may still be the server's */
         break;
     default:
         s->client_left = true;
@@ -375,7 +299,7 @@ void session_event(struct session *s, const struct session_event *event, struct 
     s->now = now;
     switch (event->kind) {
     case EVENT_CONNECTED:
-        on_connected(s);
+        session_connected(s);
         break;
     case EVENT_CONNECT_FAILED:
         s->eof[SERVER] = true;

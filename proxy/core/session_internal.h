@@ -1,11 +1,12 @@
 /*
  * session_internal: what the files of the session share. Not for others: see session.h.
  *
- *     session.c      life and death: start-up packet, events, actions, closing
- *     from_client.c  what each client message does in each state (the shield's phase check)
- *     from_server.c  what each server message does in each state
- *     bracket.c      the server refuses first (docs/architecture.md)
- *     conversation.c drives the replacement engine over the server connection
+ *     session.c        life and death: events, actions, closing
+ *     first_packets.c  before there is a server
+ *     from_client.c    what each client message does in each state (the shield's phase check)
+ *     from_server.c    what each server message does in each state
+ *     bracket.c        the server refuses first (docs/architecture.md)
+ *     conversation.c   drives the replacement engine over the server connection
  */
 #ifndef MVSWAP_CORE_SESSION_INTERNAL_H
 #define MVSWAP_CORE_SESSION_INTERNAL_H
@@ -133,6 +134,10 @@ void session_close(struct session *s, const char *reason);
 /* Ends the session if shutdown was asked and nothing runs. */
 void session_end_if_idle(struct session *s);
 void session_relay(struct session *s, enum side to, const uint8_t *bytes, size_t len, bool lasting);
+
+/* first_packets.c */
+void session_read_first_packets(struct session *s);
+void session_connected(struct session *s);
 
 /* from_client.c, from_server.c: the owners of the two walks. */
 extern const struct walk_owner walk_from_client;

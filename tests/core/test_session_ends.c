@@ -76,6 +76,42 @@ Test(session, undoes_when_the_client_goes_at_any_step)
     }
 }
 
+/* More notices than may wait for one client, none of which it takes. */
+static void flood_with_notices(struct world *w)
+{
+    enum { TEXT = 60 * 1000, TIMES = 300 };
+    struct buf notice = {0};
+    buf_add_byte(&notice, 'N');
+    buf_add_u32(&notice, 4 + 1 + TEXT + 1 + 1);
+    buf_add_byte(&notice, 'M');
+    for (int i = 0; i < TEXT; i++) {
+        buf_add_byte(&notice, 'x');
+    }
+    buf_add_u16(&notice, 0);
+    for (int i = 0; i < TIMES; i++) {
+        session_feed(w->s, SERVER, buf_bytes(&notice), buf_len(&notice), w->now);
+        session_settle(w->s);
+    }
+    buf_cleanup(&notice);
+}
+
+Test(session, undoes_when_the_client_takes_nothing)
+{
+    size_t undone = 0;
+    struct world w;
+    for (size_t step = 0; play(&w, step); step++) {
+        if (session_is_replacing(w.s)) {
+            flood_with_notices(&w);
+            world_run(&w);
+            expect_nothing_left(&w, step);
+            undone += world_ended(&w) && w.server.view_id == FAKE_OLD_ID;
+        }
+        world_cleanup(&w);
+    }
+    world_cleanup(&w);
+    cr_expect(gt(sz, undone, 0));
+}
+
 Test(session, undoes_at_shutdown_at_any_step)
 {
     struct world w;

@@ -1,0 +1,87 @@
+/*
+ * first_packets: what a client sends before it has a server: requests for encryption, a cancel, the
+ * StartupMessage, which is kept until the server is there and then handed over as it came.
+ */
+#include "session_internal.h"
+
+#include "limits.h"
+
+static void begin_connecting(struct session *s, const struct wire_start *start)
+{
+    if (s->config.admission == SESSION_TURN_AWAY && start->kind != START_CANCEL_REQUEST) {
+        session_fail(s, "53300", "sorry, too many clients already",
+                     "The proxy has reached its limit of connections.");
+        return;
+    }
+    if (s->draining) {
+        session_fail(s, "57P03", "the proxy is shutting down", NULL);
+        return;
+    }
+    s->is_cancel = start->kind == START_CANCEL_REQUEST;
+    size_t more = buf_len(&s->startup) - start->packet_len;
+    if (!s->is_cancel) {
+        walk_feed(&s->walk[CLIENT], &walk_from_client, s,
+                  buf_bytes(&s->startup) + start->packet_len, more);
+    }
+    buf_truncate(&s->startup, start->packet_len);
+    session_enter(s, SESSION_CONNECTING);
+    session_act(s, ACTION_CONNECT, SERVER);
+}
+
+/* Answers a request for encryption with "no", once each, as the manual has it (55.2.10, 55.2.11).
+ */
+static bool refuse_encryption(struct session *s, bool *asked, size_t packet_len)
+{
+    if (*asked) {
+        session_fail(s, "08P01", "encryption was requested twice", NULL);
+        return false;
+    }
+    *asked = true;
+    buf_add_byte(output_kept(&s->out[CLIENT]), 'N');
+    buf_consume(&s->startup, packet_len);
+    return true;
+}
+
+void session_read_first_packets(struct session *s)
+{
+    while (s->state == SESSION_STARTUP) {
+        struct wire_start start = {0};
+        switch (wire_decode_start(buf_bytes(&s->startup), buf_len(&s->startup), &start)) {
+        case WIRE_NEED_MORE:
+            return;
+        case WIRE_BAD:
+            session_fail(s, "08P01", "invalid length of startup packet", NULL);
+            return;
+        case WIRE_OK:
+            break;
+        }
+        switch (start.kind) {
+        case START_SSL_REQUEST:
+            (void)refuse_encryption(s, &s->ssl_asked, start.packet_len);
+            break;
+        case START_GSSENC_REQUEST:
+            (void)refuse_encryption(s, &s->gss_asked, start.packet_len);
+            break;
+        case START_CANCEL_REQUEST:
+        case START_STARTUP:
+            begin_connecting(s, &start);
+            break;
+        }
+    }
+}
+
+void session_connected(struct session *s)
+{
+    if (s->state != SESSION_CONNECTING) {
+        return;
+    }
+    buf_add(output_kept(&s->out[SERVER]), buf_bytes(&s->startup), buf_len(&s->startup));
+    buf_cleanup(&s->startup);
+    if (s->is_cancel) {
+        s->deadline = s->now.mono_ms + LIMIT_CANCEL_MS;
+        session_enter(s, SESSION_CANCELLING);
+        return;
+    }
+    session_enter(s, SESSION_LOGIN);
+    walk_resume(&s->walk[CLIENT], &walk_from_client, s);
+}
