@@ -265,6 +265,9 @@ enum statement_result statement_read(const char *text, const struct sql_tokens *
     if (attempt == ATTEMPT_NO_MEMORY) {
         return STATEMENT_NO_MEMORY;
     }
+    struct walk head = w;
+    struct statement unused = {0};
+    s.refused_alike = take_head(&head, &unused);
     for (size_t i = w.at; i < w.end; i++) {
         s.has_parameters = s.has_parameters || w.items[i].kind == SQL_TOKEN_PARAMETER;
     }

@@ -48,7 +48,10 @@ struct statement {
     /* From the first token behind AS that is no comment, without EMIT and trailing comments. */
     struct byte_range query;
     struct byte_range emit; /* "EMIT ...", of materialized views only; empty when absent */
-    bool has_parameters;    /* $1 anywhere in the piece; told for STATEMENT_OTHER as well */
+    bool has_parameters;    /* $1 anywhere; told for STATEMENT_OTHER, too */
+    /* Begins with CREATE OR REPLACE ... VIEW, recognised or not: RisingWave refuses all of these
+     * with the same words. */
+    bool refused_alike;
 };
 
 enum statement_result {

@@ -12,6 +12,10 @@
  * statement is ours. Anything else was the answer, and passes. The first nonce never answered: the
  * server was skipping to Sync, and our Sync ended that. Nothing is predicted and no replies are
  * counted, but for one rule: the last ReadyForQuery before the last nonce is ours.
+ *
+ * A Query of several statements goes through it whole: the server checks the syntax of all of it,
+ * runs what stands in front of the candidate, and refuses there. What stands behind is the next
+ * Query.
  */
 #include "session_internal.h"
 
@@ -27,7 +31,7 @@ static const char refusal_line[] = "Feature is not yet implemented: CREATE OR RE
 void bracket_cleanup(struct bracket *b)
 {
     buf_cleanup(&b->refusal);
-    buf_cleanup(&b->statement);
+    buf_cleanup(&b->text);
     *b = (struct bracket){.waiting_ready = -1};
 }
 
@@ -48,28 +52,50 @@ static void make_nonce(struct session *s, char out_nonce[NONCE_LEN + 1])
     (void)snprintf(out_nonce, NONCE_LEN + 1, "mvswap_%016" PRIx64, x);
 }
 
-bool bracket_begin_if_candidate(struct session *s, const uint8_t *whole, size_t len)
+bool bracket_begin_if_candidate(struct session *s, const uint8_t *text, size_t len)
 {
+    struct candidate candidate = {0};
     if (s->kind != SERVER_MAYBE_RISINGWAVE || s->other_encoding ||
-        !candidate_query(whole + WIRE_HEADER_LEN, len - WIRE_HEADER_LEN)) {
+        !candidate_find(text, len, &candidate)) {
         return false;
     }
     struct bracket *b = &s->bracket;
     bracket_cleanup(b);
-    buf_add(&b->statement, whole + WIRE_HEADER_LEN, len - WIRE_HEADER_LEN - 1);
-    if (buf_failed(&b->statement)) {
+    b->candidate = candidate;
+    buf_add(&b->text, text, len);
+    buf_add_byte(&b->text, 0);
+    if (buf_failed(&b->text)) {
         return false;
     }
     make_nonce(s, b->first);
     make_nonce(s, b->last);
     struct buf *out = output_kept(&s->out[SERVER]);
     wire_add_query(out, b->first);
-    buf_add(out, whole, len);
+    wire_add_message(out, CLIENT_QUERY, buf_bytes(&b->text), buf_len(&b->text));
     wire_add_sync(out);
     wire_add_query(out, b->last);
     session_enter(s, SESSION_BRACKET);
     walk_stop(&s->walk[CLIENT]);
     s->peek_at = 0;
+    return true;
+}
+
+bool bracket_send_rest(struct session *s)
+{
+    struct bracket *b = &s->bracket;
+    size_t rest = b->candidate.rest;
+    size_t len = buf_len(&b->text) - 1 - rest;
+    if (len == 0) {
+        return false;
+    }
+    struct buf text = {0};
+    buf_swap(&text, &b->text);
+    if (!bracket_begin_if_candidate(s, buf_bytes(&text) + rest, len)) {
+        bracket_cleanup(b);
+        wire_add_message(output_kept(&s->out[SERVER]), CLIENT_QUERY, buf_bytes(&text) + rest,
+                         len + 1);
+    }
+    buf_cleanup(&text);
     return true;
 }
 

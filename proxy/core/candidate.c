@@ -4,38 +4,82 @@
 #include "sql_scan.h"
 #include "statement.h"
 
-/* Reads the one statement of a scanned text; false when there are several or none. */
-static bool read_single(const char *text, size_t len, const struct sql_tokens *tokens,
-                        struct statement *out_statement)
+enum verdict {
+    VERDICT_OTHER,     /* the server's; goes on before or behind a candidate */
+    VERDICT_CANDIDATE, /* ours, perhaps */
+    VERDICT_DOUBT      /* the whole text passes */
+};
+
+static enum verdict judge(const char *text, const struct sql_tokens *tokens,
+                          const struct sql_piece *piece)
 {
-    size_t cursor = 0;
-    struct sql_piece piece;
-    struct sql_piece only = {0};
-    size_t num_statements = 0;
-    while (sql_next_piece(text, len, tokens, &cursor, &piece)) {
-        if (!piece.empty) {
-            only = piece;
-            num_statements++;
-        }
+    struct statement statement = {0};
+    if (statement_read(text, tokens, piece, &statement) != STATEMENT_READ) {
+        return VERDICT_DOUBT;
     }
-    return num_statements == 1 &&
-           statement_read(text, tokens, &only, out_statement) == STATEMENT_READ;
+    enum verdict verdict = VERDICT_OTHER;
+    if (statement.kind == STATEMENT_REPLACE_MATERIALIZED_VIEW) {
+        verdict = VERDICT_CANDIDATE;
+    } else if (statement.refused_alike) {
+        verdict = VERDICT_DOUBT;
+    }
+    statement_cleanup(&statement);
+    return verdict;
 }
 
-bool candidate_query(const uint8_t *body, size_t body_len)
+/* Looks at the statements up to the candidate; behind it only for where they begin. */
+static bool find(const char *text, size_t len, const struct sql_tokens *tokens,
+                 struct candidate *out_candidate)
 {
-    const char *text = (const char *)body;
-    if (body_len == 0 || body[body_len - 1] != 0 || !sql_gate(body, body_len - 1)) {
-        return false;
+    struct candidate found = {.rest = len};
+    bool is_found = false;
+    size_t cursor = 0;
+    struct sql_piece piece;
+    while (sql_next_piece(text, len, tokens, &cursor, &piece)) {
+        if (piece.empty) {
+            continue;
+        }
+        if (is_found) {
+            found.rest = tokens->items[piece.first].start;
+            break;
+        }
+        switch (judge(text, tokens, &piece)) {
+        case VERDICT_OTHER:
+            break;
+        case VERDICT_CANDIDATE:
+            is_found = true;
+            found.start = tokens->items[piece.first].start;
+            found.end = tokens->items[piece.first + piece.num - 1].end;
+            break;
+        case VERDICT_DOUBT:
+            return false;
+        }
     }
+    if (is_found) {
+        *out_candidate = found;
+    }
+    return is_found;
+}
+
+/* A parameter behind the candidate would reach the server in a Query of ours, out of the original.
+ */
+static bool has_parameter(const struct sql_tokens *tokens)
+{
+    for (size_t i = 0; i < tokens->num_items; i++) {
+        if (tokens->items[i].kind == SQL_TOKEN_PARAMETER) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool candidate_find(const uint8_t *text, size_t len, struct candidate *out_candidate)
+{
     struct sql_tokens tokens = {0};
-    if (sql_scan(text, body_len - 1, &tokens) != SQL_SCAN_OK) {
+    if (!sql_gate(text, len) || sql_scan((const char *)text, len, &tokens) != SQL_SCAN_OK) {
         return false;
     }
-    struct statement statement = {0};
-    bool found = read_single(text, body_len - 1, &tokens, &statement) &&
-                 statement.kind == STATEMENT_REPLACE_MATERIALIZED_VIEW && !statement.has_parameters;
-    statement_cleanup(&statement);
+    bool found = !has_parameter(&tokens) && find((const char *)text, len, &tokens, out_candidate);
     sql_tokens_cleanup(&tokens);
     return found;
 }

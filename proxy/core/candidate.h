@@ -1,20 +1,31 @@
 /*
- * candidate: is this Query text a statement that mvswap may implement? Recognising makes it a
- * candidate only; whether the server would have run it is learnt from the server (bracket.c).
+ * candidate: does this Query text hold a statement that mvswap may implement? Recognising makes it
+ * a candidate only; whether the server would have run it is learnt from the server (bracket.c).
  */
 #ifndef MVSWAP_CORE_CANDIDATE_H
 #define MVSWAP_CORE_CANDIDATE_H
+
+#include "attributes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+/* The first candidate of a text: byte ranges of that text. */
+struct candidate {
+    size_t start; /* the statement with the comments around it, without its `;` */
+    size_t end;
+    size_t rest; /* what stands behind its `;`; the length of the text when nothing but empty
+                  * statements does */
+};
+
 /*
- * candidate_query looks at the body of a Query message, its final NUL included. True when it is one
- * CREATE OR REPLACE MATERIALIZED VIEW and nothing else but comments, blanks and semicolons. In
- * doubt false: unreadable text, no memory, a parameter token (built from here it would stop the
- * server).
+ * candidate_find looks for CREATE OR REPLACE MATERIALIZED VIEW among the statements of `text`[0,
+ * len). In doubt there is none: unreadable text, no memory, a parameter token anywhere (a view
+ * built from here would stop the server), or, in front of the candidate, another statement that the
+ * server refuses with the same words and that is not implemented: then whose refusal it is could
+ * not be told.
  */
-bool candidate_query(const uint8_t *body, size_t body_len);
+MUST_CHECK bool candidate_find(const uint8_t *text, size_t len, struct candidate *out_candidate);
 
 #endif

@@ -76,10 +76,12 @@ static void answer(struct session *s, const struct replace_outcome *outcome)
         wire_add_error_response(out, &report);
         break;
     }
-    if (!outcome->server_lost) {
-        wire_add_ready_for_query(out, s->status);
-        s->answered++;
-    }
+}
+
+static void answer_ready(struct session *s)
+{
+    wire_add_ready_for_query(output_kept(&s->out[CLIENT]), s->status);
+    s->answered++;
 }
 
 static void log_outcome(struct session *s, const struct replace_outcome *outcome)
@@ -106,6 +108,7 @@ static void finish(struct session *s)
 {
     const struct replace_outcome *outcome = replace_outcome(s->talk.engine);
     bool lost = outcome->server_lost;
+    bool succeeded = outcome->kind == REPLACE_SUCCEEDED;
     log_outcome(s, outcome);
     if (!s->client_left) {
         answer(s, outcome);
@@ -115,18 +118,25 @@ static void finish(struct session *s)
         s->lock_taken = false;
     }
     conversation_cleanup(&s->talk);
-    bracket_cleanup(&s->bracket);
     if (lost || s->client_left) {
         session_close(s, lost ? "server connection lost" : "client left");
         return;
     }
     if (s->shut_down) {
+        answer_ready(s);
         session_fail_for_shutdown(s);
         return;
     }
     s->deadline = MOMENT_NEVER;
     session_enter(s, SESSION_RELAY);
-    resume_client(s);
+    /* An error stops the rest, as it does on the server. */
+    if (!succeeded || !bracket_send_rest(s)) {
+        bracket_cleanup(&s->bracket);
+        answer_ready(s);
+    }
+    if (s->state == SESSION_RELAY) {
+        resume_client(s);
+    }
 }
 
 /* Gives the engine what it asked for, or what can be told at once. True when it can go on. */
@@ -189,15 +199,15 @@ void conversation_begin(struct session *s)
 {
     struct conversation *t = &s->talk;
     t->started = s->now;
-    t->engine = replace_new((const char *)buf_bytes(&s->bracket.statement),
-                            buf_len(&s->bracket.statement), &s->config.settings, s->now);
+    const struct candidate *candidate = &s->bracket.candidate;
+    t->engine = replace_new((const char *)buf_bytes(&s->bracket.text) + candidate->start,
+                            candidate->end - candidate->start, &s->config.settings, s->now);
     if (t->engine == NULL) {
         struct buf *out = output_kept(&s->out[CLIENT]);
         wire_add_error_response(out, &(struct wire_report){.severity = "ERROR",
                                                            .sqlstate = "53200",
                                                            .message = "out of memory"});
-        wire_add_ready_for_query(out, s->status);
-        s->answered++;
+        answer_ready(s);
         bracket_cleanup(&s->bracket);
         session_enter(s, SESSION_RELAY);
         resume_client(s);

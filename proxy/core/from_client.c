@@ -115,7 +115,9 @@ static void message(void *context, const struct wire_header *header, const uint8
     } else {
         s->asked++;
         s->unsynced = false;
-        if (bracket_begin_if_candidate(s, whole, len)) {
+        bool has_nul = header->body_len != 0 && whole[len - 1] == 0;
+        if (has_nul &&
+            bracket_begin_if_candidate(s, whole + WIRE_HEADER_LEN, header->body_len - 1)) {
             return;
         }
     }

@@ -12,6 +12,7 @@
 #define MVSWAP_CORE_SESSION_INTERNAL_H
 
 #include "buf.h"
+#include "candidate.h"
 #include "result_rows.h"
 #include "session.h"
 #include "walk.h"
@@ -62,7 +63,8 @@ struct bracket {
     int waiting_ready;      /* status of a ReadyForQuery whose owner is not known yet, or -1 */
     bool client_ready_kept; /* the client's own one after a refusal, answered when we are done */
     struct buf refusal;     /* body of the refusal; empty: not refused */
-    struct buf statement;   /* the candidate's text */
+    struct buf text;        /* of the Query */
+    struct candidate candidate; /* in it */
 };
 
 /* The engine's conversation. */
@@ -149,7 +151,11 @@ void note_parameter(struct session *s, const uint8_t *body, size_t len);
 void session_pass_half_close(struct session *s);
 
 /* bracket.c */
-bool bracket_begin_if_candidate(struct session *s, const uint8_t *whole, size_t len);
+/* `text` is that of a Query, without its NUL. True: it is with the server, in a bracket. */
+bool bracket_begin_if_candidate(struct session *s, const uint8_t *text, size_t len);
+/* What stands behind the candidate that was carried out goes to the server as the next Query; false
+ * when there is nothing. */
+bool bracket_send_rest(struct session *s);
 enum walk_act bracket_start(struct session *s, const struct wire_header *header);
 void bracket_message(struct session *s, const struct wire_header *header, const uint8_t *whole,
                      bool lasting);

@@ -81,7 +81,11 @@ void ask_create(struct replace *r, struct replace_request *out)
         r->sql.failed = true;
         return;
     }
+    /* With the client's own comments around it: people find their statement by them in the list of
+     * processes. */
+    buf_add(&r->sql, r->text, r->statement.whole.start);
     statement_renamed(r->text, &r->statement, r->temp, &r->sql);
+    buf_add_text(&r->sql, r->text + r->statement.whole.end);
     run(r, out);
     out->notices_to_client = true;
     if (!buf_failed(&r->sql)) {

@@ -108,7 +108,8 @@ struct replace_outcome {
 enum replace_reason { REPLACE_CANCELLED_BY_CLIENT, REPLACE_CLIENT_GONE, REPLACE_SHUTDOWN };
 
 /*
- * replace_new starts a replacement of the view that `text`[0, len) (one statement, recognised by
+ * replace_new starts a replacement of the view that `text`[0, len) (one statement without `;` and
+ * the comments around it, recognised by
  * statement_read) replaces. Copies what it needs. NULL when there is no memory or the text is not
  * such a statement. Free with replace_free.
  */

@@ -79,7 +79,7 @@ struct replace {
     struct moment started;
     struct replace_settings settings;
 
-    char *text; /* the statement, NUL-terminated */
+    char *text; /* the statement and the comments around it, NUL-terminated */
     struct statement statement;
     struct server_version version;
     char *user;

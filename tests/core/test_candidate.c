@@ -5,18 +5,24 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Asks about the text with its NUL, in an allocation of exactly its size. */
+/* Asks about the text in an allocation of exactly its size. */
+static bool find(const char *text, size_t len, struct candidate *out_candidate)
+{
+    uint8_t *copy = malloc(len != 0 ? len : 1);
+    memcpy(copy, text, len);
+    bool yes = candidate_find(copy, len, out_candidate);
+    free(copy);
+    return yes;
+}
+
 static bool is_candidate(const char *text)
 {
-    size_t len = strlen(text) + 1;
-    uint8_t *body = malloc(len);
-    memcpy(body, text, len);
-    bool yes = candidate_query(body, len);
-    free(body);
-    return yes;
+    struct candidate ignored;
+    return find(text, strlen(text), &ignored);
 }
 
 Test(candidate, one_statement_and_nothing_else)
@@ -43,8 +49,6 @@ Test(candidate, everything_else_passes)
         "CREATE OR REPLACE VIEW v AS SELECT 1",
         "CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1",
         "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT $1",
-        "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1; SELECT 2",
-        "SET x = 1; CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1",
         "EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1",
         "SELECT 'CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1'",
         "-- CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1",
@@ -58,14 +62,56 @@ Test(candidate, everything_else_passes)
     }
 }
 
-Test(candidate, body_must_be_one_text)
+Test(candidate, must_be_one_text)
 {
-    static const char text[] = "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1";
     static const char inner[] = "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1\0 -- x";
-    cr_expect(candidate_query((const uint8_t *)text, sizeof(text)));
-    cr_expect(not(candidate_query((const uint8_t *)text, sizeof(text) - 1)));
-    cr_expect(not(candidate_query((const uint8_t *)text, 0)));
-    cr_expect(not(candidate_query((const uint8_t *)inner, sizeof(inner))));
+    struct candidate ignored;
+    cr_expect(find(inner, strlen(inner), &ignored));
+    cr_expect(not(find(inner, sizeof(inner) - 1, &ignored)));
+    cr_expect(not(find(inner, 0, &ignored)));
+}
+
+#define CANDIDATE "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1"
+
+/* What stands in front, the candidate with its comments, what is left for the next Query. */
+static const char *const batches[][3] = {
+    {"", CANDIDATE, ""},
+    {"", CANDIDATE, " ; -- no more\n;"},
+    {"SELECT 1; ", CANDIDATE, "; SELECT 2"},
+    {"SET a = 1;;/* x */;\n", "/* app */ " CANDIDATE " -- end", "\n;;  SELECT ';' ; SELECT 3;"},
+    {"SELECT 'a;b';", CANDIDATE, "; " CANDIDATE},
+    {"", CANDIDATE, "; CREATE OR REPLACE VIEW w AS SELECT 1"},
+    {"CREATE OR REPLACE SINK s FROM v;", CANDIDATE, ""},
+};
+
+Test(candidate, is_found_in_batches)
+{
+    for (size_t i = 0; i < sizeof(batches) / sizeof(batches[0]); i++) {
+        char text[400];
+        (void)snprintf(text, sizeof(text), "%s%s%s", batches[i][0], batches[i][1], batches[i][2]);
+        struct candidate c = {0};
+        cr_assert(find(text, strlen(text), &c), "%s", text);
+        cr_expect(eq(sz, c.start, strlen(batches[i][0])), "%s", text);
+        cr_expect(eq(sz, c.end, c.start + strlen(batches[i][1])), "%s", text);
+        bool more = strpbrk(batches[i][2], "SC") != NULL;
+        size_t behind = c.end + strspn(batches[i][2], "; \n");
+        cr_expect(eq(sz, c.rest, more ? behind : strlen(text)), "%s", text);
+    }
+}
+
+Test(candidate, is_not_found_behind_what_is_refused_alike)
+{
+    static const char *const no[] = {
+        "CREATE OR REPLACE VIEW w AS SELECT 1; " CANDIDATE,
+        "CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS w AS SELECT 1; " CANDIDATE,
+        "SELECT 1; CREATE OR REPLACE MATERIALIZED VIEW a.b.c.d AS SELECT 1; " CANDIDATE,
+        "SELECT $1; " CANDIDATE,
+        CANDIDATE "; SELECT $1",
+        CANDIDATE "; SELECT 'open",
+    };
+    for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
+        cr_expect(not(is_candidate(no[i])), "%s", no[i]);
+    }
 }
 
 Test(candidate, every_truncation_is_judged)
@@ -87,7 +133,8 @@ Test(candidate, passes_without_memory)
     size_t nth = 1;
     for (; !found && nth < 100; nth++) {
         mem_fail_at(nth);
-        found = candidate_query((const uint8_t *)text, sizeof(text));
+        struct candidate ignored;
+        found = candidate_find((const uint8_t *)text, sizeof(text) - 1, &ignored);
         mem_fail_at(0);
     }
     cr_expect(found && nth > 2);

@@ -332,6 +332,24 @@ void run_cancel_job(struct catalog *c, const char *sql, struct answer *a)
     a->result.tag = "CANCEL_COMMAND";
 }
 
+/* The client's comments stay in front of its statement. */
+static const char *behind_comments(const char *sql)
+{
+    for (;;) {
+        sql += strspn(sql, " \n");
+        const char *end = NULL;
+        if (strncmp(sql, "--", 2) == 0) {
+            end = strchr(sql, '\n');
+        } else if (strncmp(sql, "/*", 2) == 0) {
+            end = strstr(sql, "*/") + 1;
+        }
+        if (end == NULL) {
+            return sql;
+        }
+        sql = end + 1;
+    }
+}
+
 void catalog_run(struct catalog *c, const char *sql, struct answer *out_answer)
 {
     *out_answer = (struct answer){.result = {.kind = REPLACE_OK, .tag = "SELECT 0"}};
@@ -339,6 +357,7 @@ void catalog_run(struct catalog *c, const char *sql, struct answer *out_answer)
     if (strstr(sql, "CASCADE") != NULL) {
         catalog_violated(c, "CASCADE", sql);
     }
+    sql = behind_comments(sql);
     if (!catalog_read(c, sql, out_answer) && !catalog_change(c, sql, out_answer)) {
         catalog_violated(c, "unknown statement", sql);
     }

@@ -252,8 +252,8 @@ Test(replace_happy, keeps_the_clients_text)
     size_t at = script_find_step(&s, "build", 0);
     char wanted[SCRIPT_TEXT];
     (void)snprintf(wanted, sizeof(wanted),
-                   "Create  Materialized View Public . mv_tmp_%s ( a ) With (x = 1)"
-                   " As\n  SELECT a /* c */ , '--' FROM t",
+                   "-- first\nCreate  Materialized View Public . mv_tmp_%s ( a ) With (x = 1)"
+                   " As\n  SELECT a /* c */ , '--' FROM t -- last",
                    s.stamp);
     cr_expect(eq(str, s.sql[at], wanted));
 }
