@@ -30,7 +30,8 @@ static enum walk_act start_in_login(struct session *s, const struct wire_header 
 
 static enum walk_act start_in_relay(struct session *s, const struct wire_header *header)
 {
-    if (header->tag == CLIENT_QUERY && header->body_len <= LIMIT_STATEMENT) {
+    uint32_t most = s->pressed ? LIMIT_PRESSED_STATEMENT : LIMIT_STATEMENT;
+    if (header->tag == CLIENT_QUERY && header->body_len <= most) {
         return WALK_COLLECT;
     }
     switch (header->tag) {

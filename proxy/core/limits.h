@@ -28,6 +28,13 @@ enum {
     /* Bytes waiting for one peer. One chunk, one released statement and our own messages fit
      * several times over; reading stops long before. */
     LIMIT_OUTPUT = 16 * 1024 * 1024,
+    /* What all sessions of a process may keep together: held and collected messages, answers to SQL
+     * of ours, output that a peer has not taken. Over it nothing more is collected or held that can
+     * be helped (session_set_pressed). A thousand clients with 1 MiB statements must not take the
+     * machine down; 256 MiB are a few hundred replacements with large catalogs. */
+    LIMIT_PROCESS = 256 * 1024 * 1024,
+    /* Then only statements up to this are looked at. */
+    LIMIT_PRESSED_STATEMENT = 16 * 1024,
     /* From accept to the first ReadyForQuery, as PostgreSQL's authentication_timeout. */
     LIMIT_LOGIN_MS = 60 * 1000,
     /* How long a peer may take to read the last bytes of a session that ends. */

@@ -344,14 +344,27 @@ void session_settle(struct session *s)
     check_buffers(s);
 }
 
+size_t session_memory(const struct session *s)
+{
+    return buf_len(&s->startup) + buf_len(&s->walk[CLIENT].held) + buf_len(&s->walk[SERVER].held) +
+           output_pending(&s->out[CLIENT]) + output_pending(&s->out[SERVER]) +
+           buf_len(&s->bracket.text) + buf_len(&s->talk.rows.texts) + buf_len(&s->talk.error);
+}
+
+void session_set_pressed(struct session *s, bool pressed)
+{
+    s->pressed = pressed;
+}
+
 bool session_wants_read(const struct session *s, enum side from)
 {
     enum side to = from == CLIENT ? SERVER : CLIENT;
     if (s->state == SESSION_CLOSING) {
         return true; /* swallowed: so that the peer reads our last words before a reset */
     }
-    if (from == CLIENT && buf_len(&s->walk[CLIENT].held) >= LIMIT_HELD_PAUSE &&
-        s->walk[CLIENT].state == WALK_STOPPED) {
+    size_t held_most = s->pressed ? 1 : LIMIT_HELD_PAUSE;
+    if (from == CLIENT && s->walk[CLIENT].state == WALK_STOPPED &&
+        buf_len(&s->walk[CLIENT].held) >= held_most) {
         return false;
     }
     if (from == SERVER && s->state == SESSION_REPLACING) {

@@ -95,6 +95,12 @@ bool session_next_action(struct session *s, struct action *out_action);
 struct output *session_output(struct session *s, enum side to);
 void session_settle(struct session *s);
 
+/* session_memory: bytes that the session keeps of its peers' making: held and collected messages,
+ * answers to SQL of ours, output not taken. The shell adds them up over all sessions. */
+size_t session_memory(const struct session *s);
+/* session_set_pressed: the sum is over LIMIT_PROCESS, or is not any more. A pressed session lets
+ * larger statements pass unseen, and does not read a client whose bytes it would only hold. */
+void session_set_pressed(struct session *s, bool pressed);
 /* Should more be read from this side now? Each direction stops only for its own destination. */
 bool session_wants_read(const struct session *s, enum side from);
 /* Monotonic ms at which EVENT_DEADLINE is due, or MOMENT_NEVER. */

@@ -112,6 +112,7 @@ struct session {
     bool draining;
     bool shut_down;   /* not even what the client has sent already is begun any more */
     bool client_left; /* nobody is there to answer to */
+    bool pressed;     /* the process keeps too much: see session_set_pressed */
     size_t peek_at;   /* next message start in the held client bytes, for Terminate */
 
     struct bracket bracket;

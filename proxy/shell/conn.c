@@ -1,6 +1,7 @@
 /* conn: see conn.h. */
 #include "conn.h"
 
+#include "limits.h"
 #include "log.h"
 #include "mem.h"
 #include "peer.h"
@@ -26,6 +27,7 @@ struct conn {
     struct addrinfo *addresses; /* of the server, while dialling */
     struct addrinfo *address;   /* the one being tried */
     unsigned num_pending;       /* handles and requests whose last callback has not come */
+    size_t memory;              /* this session's part of proxy.memory */
     bool resolving;             /* the look-up's callback has not come */
     bool finishing;             /* flush, then close */
     bool destroyed;
@@ -64,6 +66,7 @@ static void release(struct conn *c)
     if (c->addresses != NULL) {
         uv_freeaddrinfo(c->addresses);
     }
+    c->proxy->memory -= c->memory;
     session_free(c->session);
     proxy_forget(p, c);
     mem_free(c);
@@ -336,6 +339,18 @@ static bool flush(struct conn *c)
     return broke;
 }
 
+/* Keeps the process's sum of what its sessions keep, and tells this one whether it is too much. */
+static void account(struct conn *c)
+{
+    size_t memory = session_memory(c->session);
+    for (int side = 0; side < NUM_SIDES; side++) {
+        memory += buf_len(&c->peers[side].in_flight);
+    }
+    c->proxy->memory += memory - c->memory;
+    c->memory = memory;
+    session_set_pressed(c->session, c->proxy->memory > LIMIT_PROCESS);
+}
+
 /* Brings the sockets in line with the session. Called at the end of every callback. */
 static void pump(struct conn *c)
 {
@@ -346,6 +361,7 @@ static void pump(struct conn *c)
         }
     } while (!c->destroyed && flush(c));
     session_settle(c->session);
+    account(c);
     if (c->destroyed) {
         return;
     }

@@ -34,6 +34,7 @@ struct proxy {
     struct conn *conns; /* all of them, linked by conn.next */
     unsigned num_conns;
     uint64_t last_id;
+    size_t memory; /* the sum of session_memory over all sessions */
     /* One buffer serves all reads: what was read is consumed before the read callback returns. */
     char read_buffer[READ_BUFFER_LEN];
 };

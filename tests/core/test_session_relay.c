@@ -159,31 +159,63 @@ Test(relay, pauses_the_client_while_much_is_held)
     world_cleanup(&w);
 }
 
-Test(relay, statements_over_the_limit_pass_unseen)
+/* Feeds a candidate whose body is `body` bytes long, in chunks; the id behind the view afterwards.
+ */
+static unsigned view_after_statement_of(size_t body, bool pressed)
 {
     static const char text[] = "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1";
-    for (size_t more = 0; more < 2; more++) {
-        struct world w;
-        size_t body = LIMIT_STATEMENT + more;
-        uint32_t length = (uint32_t)body + 4;
-        uint8_t *whole = malloc(body + 5);
-        memset(whole, ' ', body + 5);
-        memcpy(whole + 5, text, sizeof(text) - 1);
-        memcpy(whole,
-               (uint8_t[]){'Q', (uint8_t)(length >> 24), (uint8_t)(length >> 16),
-                           (uint8_t)(length >> 8), (uint8_t)length},
-               5);
-        whole[body + 4] = 0;
-        cr_assert(world_init(&w, 0, false));
-        world_login(&w);
-        for (size_t at = 0; at < body + 5; at += LIMIT_CHUNK) {
-            size_t len = body + 5 - at < LIMIT_CHUNK ? body + 5 - at : LIMIT_CHUNK;
-            world_feed(&w, CLIENT, whole + at, len);
-        }
-        world_run(&w);
-        cr_expect(not(world_ended(&w)));
-        cr_expect(eq(uint, w.server.view_id, more == 0 ? FAKE_NEW_ID : FAKE_OLD_ID));
-        world_cleanup(&w);
-        free(whole);
+    struct world w;
+    uint32_t length = (uint32_t)body + 4;
+    uint8_t *whole = malloc(body + 5);
+    memset(whole, ' ', body + 5);
+    memcpy(whole + 5, text, sizeof(text) - 1);
+    memcpy(whole,
+           (uint8_t[]){'Q', (uint8_t)(length >> 24), (uint8_t)(length >> 16),
+                       (uint8_t)(length >> 8), (uint8_t)length},
+           5);
+    whole[body + 4] = 0;
+    cr_assert(world_init(&w, 0, false));
+    world_login(&w);
+    session_set_pressed(w.s, pressed);
+    for (size_t at = 0; at < body + 5; at += LIMIT_CHUNK) {
+        size_t len = body + 5 - at < LIMIT_CHUNK ? body + 5 - at : LIMIT_CHUNK;
+        world_feed(&w, CLIENT, whole + at, len);
     }
+    world_run(&w);
+    cr_expect(not(world_ended(&w)));
+    unsigned id = w.server.view_id;
+    world_cleanup(&w);
+    free(whole);
+    return id;
+}
+
+Test(relay, statements_over_the_limit_pass_unseen)
+{
+    cr_expect(eq(uint, view_after_statement_of(LIMIT_STATEMENT, false), FAKE_NEW_ID));
+    cr_expect(eq(uint, view_after_statement_of(LIMIT_STATEMENT + 1, false), FAKE_OLD_ID));
+}
+
+Test(relay, lets_larger_statements_pass_when_pressed)
+{
+    cr_expect(eq(uint, view_after_statement_of(LIMIT_PRESSED_STATEMENT, true), FAKE_NEW_ID));
+    cr_expect(eq(uint, view_after_statement_of(LIMIT_PRESSED_STATEMENT + 1, true), FAKE_OLD_ID));
+}
+
+Test(relay, does_not_read_a_held_client_when_pressed)
+{
+    struct world w;
+    cr_assert(world_init(&w, 0, false));
+    world_login(&w);
+    world_say(&w, "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1\"");
+    session_set_pressed(w.s, true);
+    cr_expect(session_wants_read(w.s, CLIENT));
+    size_t before = session_memory(w.s);
+    world_say(&w, "Query \"SELECT 1\"");
+    cr_expect(eq(sz, session_memory(w.s), before + 5 + sizeof("SELECT 1")));
+    cr_expect(not(session_wants_read(w.s, CLIENT)));
+    session_set_pressed(w.s, false);
+    cr_expect(session_wants_read(w.s, CLIENT));
+    world_run(&w);
+    cr_expect(eq(sz, session_memory(w.s), 0));
+    world_cleanup(&w);
 }
