@@ -49,7 +49,7 @@ bool buf_failed(const struct buf *b)
 static bool reserve(struct buf *b, size_t more)
 {
     size_t len = buf_len(b);
-    if (b->failed || more > cap_of(b) - len) {
+    if (b->failed || len > cap_of(b) || more > cap_of(b) - len) {
         b->failed = true;
         return false;
     }
@@ -180,6 +180,9 @@ const char *buf_text(struct buf *b)
 void buf_swap(struct buf *a, struct buf *b)
 {
     struct buf swap = *a;
+    size_t cap_of_b = b->cap;
     *a = *b;
+    a->cap = swap.cap;
     *b = swap;
+    b->cap = cap_of_b;
 }

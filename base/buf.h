@@ -59,7 +59,8 @@ void buf_truncate(struct buf *b, size_t len);
 /* buf_text: NUL-terminated view of the unconsumed bytes, or NULL if failed. Valid as buf_bytes.
  * Needs room for the NUL within the cap: a buffer that is full to its cap fails. */
 const char *buf_text(struct buf *b);
-/* buf_swap exchanges two buffers, caps included. */
+/* buf_swap exchanges what two buffers hold. Their caps stay where they are: a buffer that holds
+ * more than its cap afterwards just takes no more. */
 void buf_swap(struct buf *a, struct buf *b);
 
 #endif

@@ -110,7 +110,7 @@ static void release_ready(struct session *s)
         b->client_ready_kept = true;
     } else if (!s->client_left) {
         wire_add_ready_for_query(output_kept(&s->out[CLIENT]), (uint8_t)b->waiting_ready);
-        s->answered++;
+        session_count_answer(s);
     }
     b->waiting_ready = -1;
 }
@@ -171,7 +171,7 @@ static void refuse_in_transaction(struct session *s)
                             " transaction",
                  .hint = "End the transaction first."});
     wire_add_ready_for_query(out, s->status);
-    s->answered++;
+    session_count_answer(s);
 }
 
 static void finish(struct session *s)

@@ -81,7 +81,7 @@ static void answer(struct session *s, const struct replace_outcome *outcome)
 static void answer_ready(struct session *s)
 {
     wire_add_ready_for_query(output_kept(&s->out[CLIENT]), s->status);
-    s->answered++;
+    session_count_answer(s);
 }
 
 static void log_outcome(struct session *s, const struct replace_outcome *outcome)

@@ -148,6 +148,8 @@ void session_pass_half_close(struct session *s)
     }
     if (s->state == SESSION_RELAY || s->state == SESSION_SKIPPING) {
         session_act(s, ACTION_SHUTDOWN_WRITE, SERVER);
+        s->deadline = s->now.mono_ms + LIMIT_HALF_CLOSED_MS;
+        session_end_if_idle(s);
     }
 }
 

@@ -97,7 +97,7 @@ static void on_ready(struct session *s, struct wire_reader *body)
 {
     s->status = wire_read_u8(body);
     if (s->ready_seen) {
-        s->answered++;
+        session_count_answer(s);
         return;
     }
     s->ready_seen = true;

@@ -37,6 +37,11 @@ enum {
     LIMIT_PRESSED_STATEMENT = 16 * 1024,
     /* From accept to the first ReadyForQuery, as PostgreSQL's authentication_timeout. */
     LIMIT_LOGIN_MS = 60 * 1000,
+    /* A client that has ended its side: how long a statement may still run for it (it may be a
+     * script that waits for its rows, or one that was killed), and how long the server may take to
+     * end a session in which nothing runs. Such sessions use up connections. */
+    LIMIT_HALF_CLOSED_MS = 10 * 60 * 1000,
+    LIMIT_HALF_CLOSED_IDLE_MS = 10 * 1000,
     /* How long a peer may take to read the last bytes of a session that ends. */
     LIMIT_CLOSING_MS = 2000,
     /* How long a cancelled replacement may take to undo at shutdown: undo looks for a build that

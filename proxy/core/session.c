@@ -159,12 +159,32 @@ void session_fail_for_shutdown(struct session *s)
                  "The proxy is shutting down.");
 }
 
+void session_count_answer(struct session *s)
+{
+    /* RisingWave sends some ReadyForQuery too many: they must not make a busy session look idle. */
+    if (s->answered < s->asked) {
+        s->answered++;
+    }
+}
+
+static bool is_idle(const struct session *s)
+{
+    return s->state == SESSION_RELAY && s->ready_seen && s->answered >= s->asked && !s->unsynced &&
+           walk_at_boundary(&s->walk[CLIENT]) && walk_at_boundary(&s->walk[SERVER]) &&
+           buf_len(&s->walk[CLIENT].held) == 0;
+}
+
 void session_end_if_idle(struct session *s)
 {
-    bool idle = s->state == SESSION_RELAY && s->ready_seen && s->answered >= s->asked &&
-                !s->unsynced && walk_at_boundary(&s->walk[CLIENT]) &&
-                walk_at_boundary(&s->walk[SERVER]) && buf_len(&s->walk[CLIENT].held) == 0;
-    if (s->draining && idle) {
+    if (!is_idle(s)) {
+        return;
+    }
+    if (s->eof[CLIENT]) {
+        uint64_t due = s->now.mono_ms + LIMIT_HALF_CLOSED_IDLE_MS;
+        s->deadline = due < s->deadline ? due : s->deadline;
+    }
+    /* A transaction that is open goes on until it ends, or until time is up. */
+    if (s->draining && s->status == 'I') {
         session_fail_for_shutdown(s);
     }
 }
@@ -275,6 +295,15 @@ static void on_deadline(struct session *s)
         break;
     case SESSION_CANCELLING:
         session_close(s, "the server did not close the cancel connection");
+        break;
+    case SESSION_RELAY:
+    case SESSION_BRACKET:
+    case SESSION_SKIPPING:
+        if (s->eof[CLIENT]) {
+            session_close(s, "the client has left and the server does not end the session");
+            break;
+        }
+        session_fail(s, "57014", "canceling authentication due to timeout", NULL);
         break;
     default:
         session_fail(s, "57014", "canceling authentication due to timeout", NULL);

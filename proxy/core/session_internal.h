@@ -134,6 +134,8 @@ void session_fail(struct session *s, const char *sqlstate, const char *message, 
 void session_fail_for_shutdown(struct session *s);
 /* Ends it without a word to the client. */
 void session_close(struct session *s, const char *reason);
+/* A ReadyForQuery went to the client. */
+void session_count_answer(struct session *s);
 /* Ends the session if shutdown was asked and nothing runs. */
 void session_end_if_idle(struct session *s);
 void session_relay(struct session *s, enum side to, const uint8_t *bytes, size_t len, bool lasting);

@@ -121,12 +121,29 @@ static bool name_is_taken(const struct replace *r, const struct replace_server_e
     return false;
 }
 
+/* Errors that may come although the server has taken the job: the way back from meta was lost, or
+ * the answer could not be read here. A cancel and a recovery have removed it. */
+static bool may_have_been_taken_on(const struct replace_server_error *error)
+{
+    if (strstr(error->message, "Cancelled: create") != NULL ||
+        strstr(error->message, "failed to wait streaming job finish") != NULL) {
+        return false;
+    }
+    return strstr(error->message, "gRPC request to meta service") != NULL ||
+           strcmp(error->sqlstate, "54000") == 0;
+}
+
 enum step refused_create(struct replace *r, const struct replace_result *result)
 {
     if (name_is_taken(r, &result->error)) {
         /* Somebody else's object: not ours to drop. */
         r->made = MADE_NOTHING;
         return r->attempts < CREATE_ATTEMPTS ? STEP_CREATE : fail_by_server(r, result);
+    }
+    if (may_have_been_taken_on(&result->error)) {
+        r->create_answered = true; /* undo looks for it as long as after a success */
+        r->create_answered_ms = r->now.mono_ms;
+        r->create_in_doubt = true;
     }
     return fail_by_server(r, result);
 }

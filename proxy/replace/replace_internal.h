@@ -100,6 +100,7 @@ struct replace {
     const char *background;      /* "true" or "false": what to put back; NULL: nothing */
     bool background_on;          /* what the session had */
     bool create_answered;        /* well: the new view exists, seen or not */
+    bool create_in_doubt;        /* answered by an error that may not be the whole truth */
     uint64_t create_answered_ms; /* monotonic */
     uint64_t poll_interval_ms;
     uint64_t wait_until_ms;

@@ -55,10 +55,16 @@ void ask_undo_find(struct replace *r, struct replace_request *out)
 enum step take_undo_find(struct replace *r, const struct replace_result *result)
 {
     uint64_t id = cell_id(result, 0, 0);
-    if (result->num_rows == 0) {
+    if (result->num_rows == 0 && may_still_be_seen(r)) {
         /* The frontend may not show yet what CREATE has begun: to leave now would leave it behind.
          */
-        return may_still_be_seen(r) ? STEP_UNDO_WAIT : after_drop(r);
+        return STEP_UNDO_WAIT;
+    }
+    if (result->num_rows == 0) {
+        if (r->create_in_doubt && r->new_id == 0) {
+            warn_perhaps_left(r, "The server may still begin to build it: it was not seen here.");
+        }
+        return after_drop(r);
     }
     if (id == 0) {
         warn_perhaps_left(r, "The catalog's answer about it cannot be read.");

@@ -191,7 +191,10 @@ static void dial_address(struct conn *c)
         c->num_pending++;
         status = uv_tcp_connect(&c->connect, &server->tcp, c->address->ai_addr, on_connect);
     }
-    if (status != 0) {
+    if (status != 0 && server->state == PEER_IDLE && c->address->ai_next != NULL) {
+        c->address = c->address->ai_next;
+        dial_next(c);
+    } else if (status != 0) {
         dial_failed(c, uv_strerror(status));
     }
 }
@@ -360,11 +363,11 @@ static void pump(struct conn *c)
             perform(c, &action);
         }
     } while (!c->destroyed && flush(c));
-    session_settle(c->session);
-    account(c);
     if (c->destroyed) {
         return;
     }
+    session_settle(c->session);
+    account(c);
     for (int side = 0; side < NUM_SIDES; side++) {
         /* The other side's write in flight is output not taken yet; a replacement's is our own. */
         bool waits =

@@ -3,6 +3,8 @@
 
 #include "buf.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +13,8 @@
 
 static const char *const level_names[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARNING] = "warning", [LOG_ERROR] = "error"};
+
+enum { AT_ONCE = 512 /* _POSIX_PIPE_BUF */ };
 
 static enum log_level lowest = LOG_INFO;
 
@@ -78,12 +82,28 @@ static void add_value(struct buf *line, const char *value)
     buf_add_byte(line, '"');
 }
 
-static void write_all(const uint8_t *bytes, size_t len)
+static unsigned long dropped; /* lines that nobody took */
+
+/* Would a write wait? A collector that does not read must not stop the proxy. The descriptor may be
+ * shared, so it is not made non-blocking; a pipe that is writable takes AT_ONCE
+ * bytes whole. */
+static bool is_writable(void)
+{
+    struct pollfd stderr_now = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&stderr_now, 1, 0) == 1 && (stderr_now.revents & POLLOUT) != 0;
+}
+
+static void write_line(const uint8_t *bytes, size_t len)
 {
     while (len != 0) {
-        ssize_t done = write(STDERR_FILENO, bytes, len);
+        size_t part = len < AT_ONCE ? len : AT_ONCE;
+        ssize_t done = is_writable() ? write(STDERR_FILENO, bytes, part) : -1;
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
         if (done <= 0) {
-            return; /* nobody to tell */
+            dropped++;
+            return;
         }
         bytes += done;
         len -= (size_t)done;
@@ -109,10 +129,14 @@ void log_line(enum log_level level, const char *event, ...)
         }
     }
     va_end(args);
+    if (dropped != 0 && is_writable()) {
+        buf_add_format(&line, " lines_dropped_before=%lu", dropped);
+        dropped = 0;
+    }
     buf_add_byte(&line, '\n');
-    write_all(buf_bytes(&line), buf_len(&line));
+    write_line(buf_bytes(&line), buf_len(&line));
     if (buf_failed(&line)) {
-        write_all((const uint8_t *)"\n", 1); /* cut short for want of memory */
+        write_line((const uint8_t *)"\n", 1); /* cut short for want of memory */
     }
     buf_cleanup(&line);
 }

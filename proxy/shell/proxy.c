@@ -257,6 +257,7 @@ int proxy_run(const struct proxy_options *options)
     }
     p->options = *options;
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN); /* a terminal that closes is no reason to drop a replacement */
     fit_descriptors(p);
     init_handles(p);
     int status = start_listening(p);

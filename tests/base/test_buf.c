@@ -130,18 +130,20 @@ Test(buf, text_is_a_view)
     buf_cleanup(&b);
 }
 
-Test(buf, swap_takes_everything_along)
+Test(buf, swap_takes_everything_along_but_the_cap)
 {
     struct buf a;
     struct buf b;
     buf_init(&a, 3);
     buf_init(&b, 0);
     buf_add_text(&a, "abcd");
-    buf_add_text(&b, "xyz");
+    buf_add_text(&b, "wxyz");
     buf_swap(&a, &b);
-    expect_bytes(&a, "xyz", 3);
+    expect_bytes(&a, "wxyz", 4);
     cr_expect(not(buf_failed(&a)));
     cr_expect(buf_failed(&b));
+    buf_add_text(&a, "!");
+    cr_expect(buf_failed(&a));
     buf_cleanup(&a);
     buf_cleanup(&b);
 }

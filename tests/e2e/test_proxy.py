@@ -200,6 +200,13 @@ def test_shutdown_undoes_a_replacement_that_is_not_done(how):
         assert catalog.leftovers() == set()
 
 
+def test_a_hangup_changes_nothing():
+    with serving() as proxy, connect(proxy.port) as conn:
+        proxy.signal(signal.SIGHUP)
+        time.sleep(0.2)
+        assert rows(conn, "SELECT 1") == [(1,)]
+
+
 def test_encryption_requests_are_answered_no():
     with serving() as proxy:
         ssl, gss = packet(struct.pack(">i", 80877103)), packet(struct.pack(">i", 80877104))

@@ -156,6 +156,23 @@ def test_a_client_that_is_killed_during_the_build(build):
         assert catalog.view_id("m") == before and catalog.leftovers() == set()
 
 
+@pytest.mark.parametrize("build", ["background", "foreground"])
+def test_a_cancel_during_the_replacement_leaves_it_undone_or_done(build):
+    with serving("--build-time", "1", flags=["--build", build]) as proxy:
+        make_view(proxy.server.port)
+        catalog = Catalog(proxy.server.port)
+        with connect(proxy.port) as conn:
+            threading.Timer(0.5, conn.cancel).start()
+            try:
+                conn.execute(REPLACE)
+                expected = [(1, 10), (2, 20)]
+            except psycopg.Error:
+                expected = [(1,), (2,)]
+            assert build == "background" or expected == [(1,), (2,)]
+            assert rows(conn, "SELECT * FROM m ORDER BY a") == expected
+        assert catalog.leftovers() == set()
+
+
 @pytest.mark.parametrize("fault, live", [
     ("^CREATE MATERIALIZED VIEW m_tmp@1", False), ("after:^CREATE MATERIALIZED VIEW m_tmp@1", False),
     ("SWAP WITH@1", False), ("after:SWAP WITH@1", True), ("^DROP MATERIALIZED VIEW@1", True)])

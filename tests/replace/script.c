@@ -135,7 +135,8 @@ static void run_statement(struct script *s, struct replace *r, const char *sql, 
     }
     if (fault == FAULT_ERROR || fault == FAULT_ERROR_LATE) {
         answer_cleanup(&a);
-        answer_error(&a, "XX000", "Failed to run the query");
+        bool own_words = fault == FAULT_ERROR_LATE && s->late_error != NULL;
+        answer_error(&a, "XX000", own_words ? s->late_error : "Failed to run the query");
     } else if (fault == FAULT_CANCEL_HITS) {
         answer_cleanup(&a);
         answer_error(&a, "XX000", "Scheduler error: Cancelled: create");

@@ -52,6 +52,7 @@ struct script {
     const char *text; /* of the client; NULL: a replacement of mv */
     enum replace_build build;
     struct script_fault faults[SCRIPT_FAULTS];
+    const char *late_error;         /* text of FAULT_ERROR_LATE; NULL: a plain one */
     size_t memory_fails_at;         /* the engine's allocation that fails, from 1; 0: none */
     bool memory_fails_for_one_call; /* there is memory again at the next call; else never */
 

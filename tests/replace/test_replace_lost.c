@@ -106,3 +106,36 @@ Test(replace_lost, when_all_was_undone)
     cr_expect(eq(str, s.sqlstate, "57014"));
     cr_expect(not(script_says(&s, "DROP")));
 }
+
+/* An error of CREATE that came although meta had taken the job on. */
+static void build_answered_by(const char *error, uint64_t seen_after_ms)
+{
+    script_init(&s, 2, 7);
+    script_run(&s);
+    size_t at = script_find_step(&s, "build", 0);
+    script_init(&s, 2, 7);
+    s.late_error = error;
+    s.catalog.seen_after_ms = seen_after_ms;
+    s.catalog.build_ms = 100000;
+    s.faults[0] = (struct script_fault){.at = at, .fault = FAULT_ERROR_LATE};
+    script_run(&s);
+    cr_expect(eq(int, s.outcome, REPLACE_FAILED_BY_SERVER));
+}
+
+static const char lost_on_the_way[] =
+    "gRPC request to meta service (call `/ddl_service.DdlService/CreateMaterializedView`) failed:"
+    " transport error";
+
+Test(replace_lost, answer_of_meta_but_not_its_build)
+{
+    build_answered_by(lost_on_the_way, 3000);
+    cr_expect(script_unchanged(&s));
+    cr_expect(eq(sz, s.num_notices, 1));
+}
+
+Test(replace_lost, answer_of_meta_and_nothing_to_see)
+{
+    build_answered_by(lost_on_the_way, 60000);
+    cr_expect(script_says(&s, "may be left in schema \"public\""));
+    cr_expect(script_says(&s, "DROP MATERIALIZED VIEW \"public\".\"mv_tmp_"));
+}

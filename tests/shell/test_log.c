@@ -163,3 +163,21 @@ Test(log, no_byte_breaks_the_line)
         }
     }
 }
+
+Test(log, a_reader_that_does_not_read_stops_nobody)
+{
+    static char value[3000];
+    memset(value, 'v', sizeof(value) - 1);
+    capture();
+    for (int i = 0; i < 100; i++) {
+        log_line(LOG_INFO, "e", "k", value, NULL); /* five times what a pipe holds */
+    }
+    char taken[16384];
+    while (read(pipe_ends[0], taken, sizeof(taken)) == (ssize_t)sizeof(taken)) {
+        /* up to the last piece, which is shorter */
+    }
+    log_line(LOG_INFO, "next", NULL);
+    const char *line = strstr(release(), "event=next");
+    cr_assert(line != NULL);
+    cr_expect(strstr(line, " lines_dropped_before=") != NULL);
+}
