@@ -38,19 +38,18 @@ void session_enter(struct session *s, enum session_state state)
 void session_act(struct session *s, enum action_kind kind, enum side side)
 {
     if (s->num_actions < MAX_ACTIONS) {
-        s->actions[s->num_actions++] = (struct action){.kind = kind, .side = side};
+        s->actions[s->num_actions++] = (struct queued_action){.kind = kind, .side = side};
     }
 }
 
 void session_log(struct session *s, enum report_level level, const char *event, const char *detail)
 {
-    enum { KEPT_FREE = 8 }; /* actions that must not be crowded out by reports */
-    if (s->num_actions >= MAX_ACTIONS - KEPT_FREE) {
+    /* A line that finds no memory is not written: never needed for correctness. */
+    struct queued_report *queued = s->num_reports < MAX_REPORTS ? mem_new(sizeof(*queued)) : NULL;
+    if (queued == NULL) {
         return;
     }
-    struct action *action = &s->actions[s->num_actions++];
-    *action = (struct action){.kind = ACTION_REPORT};
-    struct session_report *report = &action->report;
+    struct session_report *report = &queued->report;
     report->level = level;
     report->event = event;
     (void)strncpy(report->detail, detail, sizeof(report->detail) - 1);
@@ -59,14 +58,37 @@ void session_log(struct session *s, enum report_level level, const char *event, 
         (void)strncpy(report->view, replace_view_name(s->talk.engine), sizeof(report->view) - 1);
         report->elapsed_ms = s->now.mono_ms - s->talk.started.mono_ms;
     }
+    struct queued_report **end = &s->reports;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = queued;
+    s->num_reports++;
+}
+
+static bool next_report(struct session *s, struct action *out_action)
+{
+    struct queued_report *first = s->reports;
+    if (first == NULL) {
+        return false;
+    }
+    *out_action = (struct action){.kind = ACTION_REPORT, .report = first->report};
+    s->reports = first->next;
+    s->num_reports--;
+    mem_free(first);
+    return true;
 }
 
 bool session_next_action(struct session *s, struct action *out_action)
 {
+    /* Reports first: an action may end everything. */
+    if (next_report(s, out_action)) {
+        return true;
+    }
     if (s->num_actions == 0) {
         return false;
     }
-    *out_action = s->actions[0];
+    *out_action = (struct action){.kind = s->actions[0].kind, .side = s->actions[0].side};
     s->num_actions--;
     memmove(s->actions, s->actions + 1, s->num_actions * sizeof(s->actions[0]));
     if (out_action->kind == ACTION_LOCK || out_action->kind == ACTION_UNLOCK) {
@@ -110,6 +132,10 @@ void session_free(struct session *s)
     buf_cleanup(&s->family);
     bracket_cleanup(&s->bracket);
     conversation_cleanup(&s->talk);
+    struct action ignored;
+    while (next_report(s, &ignored)) {
+        /* nobody will write it */
+    }
     mem_free(s);
 }
 

@@ -81,7 +81,19 @@ struct conversation {
     const char *step; /* last one reported */
 };
 
-enum { MAX_ACTIONS = 16 };
+enum { MAX_ACTIONS = 16, MAX_REPORTS = 32 };
+
+/* What is asked of the shell besides reports. */
+struct queued_action {
+    enum action_kind kind;
+    enum side side;
+};
+
+/* Reports are large and rare: an idle session holds none. */
+struct queued_report {
+    struct queued_report *next;
+    struct session_report report;
+};
 
 struct session {
     enum session_state state;
@@ -119,8 +131,10 @@ struct session {
     struct conversation talk;
 
     uint64_t deadline;
-    struct action actions[MAX_ACTIONS];
+    struct queued_action actions[MAX_ACTIONS];
     size_t num_actions;
+    struct queued_report *reports; /* oldest first */
+    size_t num_reports;
     struct buf family; /* of the lock */
     bool lock_taken;
 };
