@@ -186,14 +186,10 @@ void ask_poll_status(struct replace *r, struct replace_request *out)
                    " LEFT JOIN rw_catalog.rw_streaming_jobs j ON j.id = m.id"
                    " WHERE s.name = %L AND m.name = %L",
                    r->schema, r->temp);
+        run(r, out);
     } else {
-        sql_format(&r->sql,
-                   "SELECT m.id FROM rw_catalog.rw_materialized_views m"
-                   " JOIN rw_catalog.rw_schemas s ON s.id = m.schema_id"
-                   " WHERE s.name = %L AND m.name = %L",
-                   r->schema, r->temp);
+        ask_temp_id(r, out);
     }
-    run(r, out);
 }
 
 bool may_still_be_seen(const struct replace *r)

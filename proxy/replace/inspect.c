@@ -107,16 +107,10 @@ void ask_target(struct replace *r, struct replace_request *out)
 
 static enum step refuse_kind(struct replace *r, const char *kind)
 {
-    struct buf message = {0};
     bool vowel = kind[0] != 0 && strchr("aeiou", kind[0]) != NULL;
-    buf_add_format(&message, "\"%s\" is %s %s, not a materialized view", r->view_name,
-                   vowel ? "an" : "a", kind);
-    const char *text = buf_text(&message);
-    enum step next = text != NULL
-                         ? fail(r, "42809", text, NULL, "Drop it first, or choose another name.")
-                         : fail_without_memory(r);
-    buf_cleanup(&message);
-    return next;
+    return fail_format(r, "42809", NULL, "Drop it first, or choose another name.",
+                       "\"%s\" is %s %s, not a materialized view", r->view_name, vowel ? "an" : "a",
+                       kind);
 }
 
 static enum step check_hazards(struct replace *r, const char *definition)
@@ -189,12 +183,8 @@ enum step take_superusers(struct replace *r, const struct replace_result *result
         r->superusers[r->num_superusers++] = name;
     }
     if (strcmp(r->owner, r->user) != 0 && !is_superuser(r, r->user)) {
-        struct buf message = {0};
-        buf_add_format(&message, "must be owner of materialized view %s", r->view_name);
-        const char *text = buf_text(&message);
-        enum step next = text != NULL ? fail(r, "42501", text, NULL, NULL) : fail_without_memory(r);
-        buf_cleanup(&message);
-        return next;
+        return fail_format(r, "42501", NULL, NULL, "must be owner of materialized view %s",
+                           r->view_name);
     }
     return check_grants(r);
 }

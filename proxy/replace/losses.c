@@ -12,13 +12,8 @@
 /* What the engine cannot carry over yet, or must not touch. */
 static enum step refuse_loss(struct replace *r, const char *what, const char *detail)
 {
-    struct buf message = {0};
-    buf_add_format(&message, "replacing \"%s\" would lose %s", r->view_name, what);
-    const char *text = buf_text(&message);
-    enum step next = text != NULL ? fail(r, "0A000", text, detail, "The view was not changed.")
-                                  : fail_without_memory(r);
-    buf_cleanup(&message);
-    return next;
+    return fail_format(r, "0A000", detail, "The view was not changed.",
+                       "replacing \"%s\" would lose %s", r->view_name, what);
 }
 
 enum step check_grants(struct replace *r)

@@ -5,6 +5,7 @@
 #include "replace_internal.h"
 
 #include "acl.h"
+#include "sql_format.h"
 #include "sql_scan.h"
 
 #include <stdlib.h>
@@ -14,6 +15,16 @@ void run(struct replace *r, struct replace_request *out)
 {
     out->kind = REPLACE_RUN;
     out->sql = buf_text(&r->sql);
+}
+
+void ask_temp_id(struct replace *r, struct replace_request *out)
+{
+    sql_format(&r->sql,
+               "SELECT m.id FROM rw_catalog.rw_materialized_views m"
+               " JOIN rw_catalog.rw_schemas s ON s.id = m.schema_id"
+               " WHERE s.name = %L AND m.name = %L",
+               r->schema, r->temp);
+    run(r, out);
 }
 
 const char *cell(const struct replace_result *result, size_t row, size_t column)

@@ -185,6 +185,8 @@ void ask_listed(struct replace *r, struct replace_request *out); /* inspect.c */
 enum step check_grants(struct replace *r);
 /* undo.c: sets memory aside for every statement that must not fail. False without memory. */
 MUST_CHECK bool reserve_spare(struct replace *r);
+/* The id behind the temporary name, if it is a materialized view, finished or not. */
+void ask_temp_id(struct replace *r, struct replace_request *out);
 /* Makes r->sql the request. */
 void run(struct replace *r, struct replace_request *out);
 
@@ -194,6 +196,9 @@ void run(struct replace *r, struct replace_request *out);
  */
 enum step fail(struct replace *r, const char *sqlstate, const char *message, const char *detail,
                const char *hint);
+/* fail with a message made from `format`. */
+enum step fail_format(struct replace *r, const char *sqlstate, const char *detail, const char *hint,
+                      const char *format, ...) PRINTF_LIKE(5, 6);
 enum step fail_by_server(struct replace *r, const struct replace_result *result);
 enum step fail_without_memory(struct replace *r);
 enum step end_not_ours(struct replace *r);

@@ -53,6 +53,20 @@ enum step fail(struct replace *r, const char *sqlstate, const char *message, con
     return begin_undo(r);
 }
 
+enum step fail_format(struct replace *r, const char *sqlstate, const char *detail, const char *hint,
+                      const char *format, ...)
+{
+    struct buf message = {0};
+    va_list args;
+    va_start(args, format);
+    buf_add_vformat(&message, format, args);
+    va_end(args);
+    const char *text = buf_text(&message);
+    enum step next = text != NULL ? fail(r, sqlstate, text, detail, hint) : fail_without_memory(r);
+    buf_cleanup(&message);
+    return next;
+}
+
 enum step fail_by_server(struct replace *r, const struct replace_result *result)
 {
     if (r->made >= MADE_SWAPPED) {

@@ -44,12 +44,7 @@ enum step begin_undo(struct replace *r)
 
 void ask_undo_find(struct replace *r, struct replace_request *out)
 {
-    sql_format(&r->sql,
-               "SELECT m.id FROM rw_catalog.rw_materialized_views m"
-               " JOIN rw_catalog.rw_schemas s ON s.id = m.schema_id"
-               " WHERE s.name = %L AND m.name = %L",
-               r->schema, r->temp);
-    run(r, out);
+    ask_temp_id(r, out);
 }
 
 enum step take_undo_find(struct replace *r, const struct replace_result *result)
