@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import signal
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 TESTS = Path(__file__).resolve().parent.parent
 RUN = TESTS / "sandbox" / "run"
+FRONTENDS = "--frontends"
+SETUP = ("CREATE TABLE t (a INT PRIMARY KEY, b INT)", "INSERT INTO t VALUES (1, 10), (2, 20)")
+VIEWS = "SELECT name, created_at IS NULL FROM rw_materialized_views ORDER BY 1"
 PLAYER = TESTS / "transcripts" / "play.py"
 
 
@@ -74,13 +79,29 @@ class Sandbox:
             stderr=subprocess.PIPE,
             text=True,
         )
+        frontends = int(switches[switches.index(FRONTENDS) + 1]) if FRONTENDS in switches else 1
+        self.ports = [self._port() for _ in range(frontends)]
+        self.port = self.ports[0]
+
+    def _port(self) -> int:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line.startswith("listening on 127.0.0.1:"), line
-        self.port = int(line.rpartition(":")[2])
+        return int(line.rpartition(":")[2])
 
-    def client(self, user: str = "root") -> Client:
-        return Client(self.port, user)
+    def client(self, user: str = "root", frontend: int = 0) -> Client:
+        return Client(self.ports[frontend], user)
+
+    def connection(self, user: str = "root", **parameters: str) -> Any:
+        """A connection that has not sent its start-up packet yet."""
+        return play.Conn("127.0.0.1", self.port, {"user": user, **parameters})
+
+    def cancel(self, key: bytes, frontend: int = 0) -> None:
+        """A CancelRequest; returns when the server has closed its connection."""
+        conn = play.Conn("127.0.0.1", self.ports[frontend], {})
+        conn.sock.sendall(struct.pack(">ii", 16, 80877102) + key)
+        assert conn.sock.recv(1) == b""
+        conn.sock.close()
 
     def stop(self) -> tuple[int, str]:
         if self.process.poll() is None:

@@ -203,7 +203,8 @@ class Binder:
             bound = ", ".join(f"{c.name}:{c.type.debug}" for c in plan.columns)
             known = ", ".join(f"{c.name}:{c.type.debug}" for c in view.columns)
             raise errors.bind_error(
-                f"failed to bind view {view.name}. The SQL's schema is different from catalog's schema sql: {sql}, "
+                f"failed to bind view {view.name}. The SQL's schema is different from catalog's "
+                f"schema sql: {sql}, "
                 f"bound schema: Schema {{ fields: [{bound}] }}, catalog schema: [{known}]"
             )
         self.plan.stored |= plan.stored
@@ -223,7 +224,8 @@ class Binder:
         source = self._source(self._relation(Name(parts, parts)))
         size, slide = lengths[-1], lengths[0]
         bucket = f"time_bucket({slide.sql('duckdb')}, {to_duckdb(time_column)})"
-        steps = f"range(CAST(ceil(epoch({size.sql('duckdb')}) / epoch({slide.sql('duckdb')})) AS BIGINT))"
+        count = f"ceil(epoch({size.sql('duckdb')}) / epoch({slide.sql('duckdb')}))"
+        steps = f"range(CAST({count} AS BIGINT))"
         begin = f"{bucket} - {slide.sql('duckdb')} * k"
         inner = (
             f"(SELECT s.*, {begin} AS window_start, {begin} + {size.sql('duckdb')} AS window_end "
@@ -324,7 +326,8 @@ def _name_outputs(select: exp.Select) -> None:
 
 
 _NO_COLUMN = re.compile(
-    r'(?:Referenced column|does not have a column named|Binder Error: Column) "([^"]+)"(?! must appear in the GROUP BY)'
+    r'(?:Referenced column|does not have a column named|Binder Error: Column) "([^"]+)"'
+    r"(?! must appear in the GROUP BY)"
 )
 _NO_FUNCTION = re.compile(r"Function with name (\S+) does not exist")
 _NO_OVERLOAD = re.compile(r"No function matches the given name and argument types '(\w+)\((.*?)\)'")

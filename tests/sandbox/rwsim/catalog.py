@@ -9,20 +9,23 @@ that they are old.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sqlglot import exp
+
 from . import errors
-from .lexer import quote_name
+from .lexer import RESERVED, quote_name
 from .privileges import Acl, DefaultPrivilege
-from .queries import identifier, rewrite_references
+from .queries import rewrite_references
 from .statements import INDEX, MATVIEW, TABLE, VIEW, Definition, IndexKey, Name
 from .wire import Column
 
 if TYPE_CHECKING:
-    from .switches import Version
+    from .versions import Version
 
 DATABASE = "dev"
 SYSTEM_SCHEMAS = ("pg_catalog", "rw_catalog", "information_schema")
@@ -79,6 +82,10 @@ class Relation:
     finished_as: int = 0  # the catalog's clock when the build ended, for READ ONLY snapshots
     stale_text: str | None = None  # what is still shown of an index whose table got another name
 
+    def copy(self) -> Relation:
+        # Definitions and columns are replaced when they change, never altered.
+        return replace(self, acl=self.acl.copy(), comments=dict(self.comments))
+
     @property
     def stored_as(self) -> str:
         """The name of the object in duckdb that holds the rows."""
@@ -92,6 +99,7 @@ class Relation:
 class Catalog:
     def __init__(self, version: Version) -> None:
         self.version = version
+        self.watcher: Callable[[], None] | None = None
         self.generation = 0
         self.next_id = 6
         self.schemas: dict[int, Schema] = {}
@@ -103,6 +111,15 @@ class Catalog:
         for i, name in enumerate(("public", *SYSTEM_SCHEMAS), 2):
             self.schemas[i] = Schema(i, name, 1)
 
+    def copy(self) -> Catalog:
+        """What exists now, for readers only: later changes of this catalog do not reach it."""
+        other = copy.copy(self)
+        other.watcher = None
+        other.users = dict(self.users)
+        other.schemas = {i: replace(one, acl=one.acl.copy()) for i, one in self.schemas.items()}
+        other.relations = {i: one.copy() for i, one in self.relations.items()}
+        return other
+
     # -- look-up
 
     def take_id(self) -> int:
@@ -111,6 +128,8 @@ class Catalog:
 
     def changed(self) -> int:
         self.generation += 1
+        if self.watcher is not None:
+            self.watcher()
         return self.generation
 
     def schema(self, name: str) -> Schema:
@@ -226,8 +245,13 @@ class Catalog:
         self.changed()
 
     def printed_name(self, name: str) -> str:
-        # Before 2.5 the server wrote new names without quotes, whatever they were.
-        return quote_name(name) if self.version.at_least(2, 5) else name
+        # Before 2.5 the server wrote new names without quotes, whatever they were; only since
+        # 2.8 it quotes keywords, too.
+        if not self.version.at_least(2, 5):
+            return name
+        if self.version.at_least(2, 8) and name in RESERVED:
+            return f'"{name}"'
+        return quote_name(name)
 
     def rename(self, relation: Relation, name: str) -> None:
         old = relation.name
@@ -249,23 +273,34 @@ class Catalog:
     def _label(self, relation: Relation, name: str) -> None:
         relation.name = name
         relation.stale_text = None
-        relation.definition.name = _renamed(relation.definition.name, name, self.printed_name(name))
+        written = _renamed(relation.definition.name, name, self.printed_name(name))
+        relation.definition = replace(relation.definition, name=written)
 
     def _rewrite_dependents(self, relation: Relation, old: str) -> None:
         """References to `old` in the texts of dependents get the relation's present name.
 
-        The text of an index goes on being shown with the old name until the index itself is renamed.
+        The text of an index goes on being shown with the old name until the index itself is
+        renamed.
         """
-        for dependent in [*self.dependents(relation), *self.indexes(relation)]:
+        for dependent in self.parsed_by_rename(relation)[1:]:
             definition = dependent.definition
             if dependent.kind == INDEX:
                 dependent.stale_text = dependent.definition_text
             if definition.query is not None:
-                rewrite_references(definition.query, old, identifier(relation.name))
+                query = definition.query.copy()
+                rewrite_references(query, old, self._printed_identifier(relation.name))
+                dependent.definition = replace(definition, query=query)
             elif definition.source is not None and definition.source.base == old:
-                definition.source = _renamed(
-                    definition.source, relation.name, self.printed_name(relation.name)
-                )
+                name = self.printed_name(relation.name)
+                source = _renamed(definition.source, relation.name, name)
+                dependent.definition = replace(definition, source=source)
+
+    def _printed_identifier(self, name: str) -> exp.Identifier:
+        return exp.Identifier(this=name, quoted=self.printed_name(name) != name)
+
+    def parsed_by_rename(self, relation: Relation) -> list[Relation]:
+        """Those whose stored texts meta parses when the relation gets another name."""
+        return [relation, *self.dependents(relation), *self.indexes(relation)]
 
     # -- rows that belong to a relation but are no columns of the user
 

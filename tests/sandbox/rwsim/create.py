@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from .session import Session
 
 _ORDER_NOTICE = (
-    "The ORDER BY clause in the CREATE MATERIALIZED VIEW statement does not guarantee that the rows selected out of this "
-    "materialized view is returned in this order.\nIt only indicates the physical clustering of the data, which may improve "
-    "the performance of queries issued against this materialized view.\n"
+    "The ORDER BY clause in the CREATE MATERIALIZED VIEW statement does not guarantee that the "
+    "rows selected out of this materialized view is returned in this order.\nIt only indicates the "
+    "physical clustering of the data, which may improve the performance of queries issued against "
+    "this materialized view.\n"
 )
 _CLOSE_NOTICE = (
     "EMIT ON WINDOW CLOSE is currently an experimental feature. Please use it with caution."
@@ -34,7 +35,7 @@ _VIEW_OPTIONS = {"resource_group", "cloud.serverless_backfill_enabled", "backfil
 
 
 def _schema_for(session: Session, name: st.Name) -> Schema:
-    schema = session.server.catalog.schema_to_create_in(name, session.path())
+    schema = session.catalog.schema_to_create_in(name, session.path())
     if not (
         session.user.is_super
         or schema.owner == session.user.id
@@ -48,12 +49,23 @@ def _taken(
     session: Session, schema: Schema, name: str, if_not_exists: bool, tag: str
 ) -> Answer | None:
     """Raises when the name is taken, or answers for IF NOT EXISTS."""
-    found = session.server.catalog.named(schema.id, name)
+    found = session.catalog.named(schema.id, name)
     if found is None:
         return None
     if if_not_exists:
         return Answer(tag, notices=[f'relation "{name}" already exists, skipping'])
     raise errors.already_exists(found.kind, name, found.creating)
+
+
+def _add(session: Session, relation: Relation, call: str) -> None:
+    """Meta's turn. It checks again what the frontend may not have heard of."""
+    meta = session.server.catalog
+    if meta.named(relation.schema, relation.name):
+        raise errors.exists_in_meta(call, "table", relation.name)
+    gone = next((one for one in sorted(relation.reads) if one not in meta.relations), None)
+    if gone is not None:
+        raise errors.gone_in_meta(call, "table", gone)
+    meta.add(relation)
 
 
 def _new_relation(
@@ -72,7 +84,9 @@ def bind_view(session: Session, query: exp.Expression, declared: list[int] | Non
 
 
 async def create_view(session: Session, statement: st.CreateView, query: exp.Expression) -> Answer:
-    """`query` is the statement's query with its parameters filled in; the stored text keeps them."""
+    """`query` is the statement's query with its parameters filled in; the stored text keeps
+    them.
+    """
     plan = bind_view(session, query)
     schema = _schema_for(session, statement.name)
     tag = "CREATE_MATERIALIZED_VIEW" if statement.materialized else "CREATE_VIEW"
@@ -83,15 +97,16 @@ async def create_view(session: Session, statement: st.CreateView, query: exp.Exp
         session, statement.kind, schema, statement.name.base, statement.definition
     )
     relation.columns = columns
-    relation.reads = session.server.catalog.through_views(plan.reads)
+    relation.reads = session.catalog.through_views(plan.reads)
     if not statement.materialized:
-        session.server.catalog.add(relation)
+        _add(session, relation, "CreateView")
+        session.frontend.catch_up()
         return Answer(tag)
     relation.primary_key = _derived_key(session, plan, query, columns)
     relation.options = _job_options(session, "materialized_view")
     session.server.engine.create_view(relation.stored_as, columns, plan.sql)
     notices = [_ORDER_NOTICE] if query.args.get("order") else []
-    await _build(session, relation, plan.stored)
+    await _build(session, relation, plan.stored, statement.text)
     return Answer(tag, notices=notices + ([_CLOSE_NOTICE] if statement.emit_on_close else []))
 
 
@@ -109,7 +124,8 @@ def _named_columns(statement: st.CreateView, plan: Plan) -> list[Column]:
         ]
     if statement.materialized and plan.missing_alias:
         raise errors.bind_error(
-            f"An alias must be specified for the {_ordinal(plan.missing_alias)} expression (counting from 1) in result relation"
+            f"An alias must be specified for the {_ordinal(plan.missing_alias)} expression "
+            "(counting from 1) in result relation"
         )
     names = [column.name for column in plan.columns]
     repeated = next((name for name in names if names.count(name) > 1), None)
@@ -133,7 +149,7 @@ def _derived_key(
     """
     if len(plan.stored) != 1 or not isinstance(query, exp.Select):
         return []
-    base = session.server.catalog.relations[next(iter(plan.stored))].primary_key
+    base = session.catalog.relations[next(iter(plan.stored))].primary_key
     group = query.args.get("group")
     if group is not None:
         base = [fold(item.this) for item in group.expressions if isinstance(item, exp.Column)]
@@ -155,24 +171,29 @@ def _job_options(session: Session, what: str) -> dict[str, str]:
     return {"parallelism": str(chosen)} if chosen else {}
 
 
-async def _build(session: Session, relation: Relation, stored: set[int]) -> None:
+async def _build(session: Session, relation: Relation, stored: set[int], text: str) -> None:
     """Starts the job; in the foreground waits for its end."""
     server = session.server
-    rows = sum(server.engine.count_rows(server.catalog.relations[one].stored_as) for one in stored)
+    read = [session.catalog.relations[one] for one in stored]
+    rows = sum(server.engine.count_rows(one.stored_as) for one in read)
     limit = session.settings.number("backfill_rate_limit")
     seconds = max(server.switches.build_time, rows / limit if limit else 0.0)
     # A job that reads nothing that can be recovered is built in the foreground whatever was asked.
     relation.background = session.settings.flag("background_ddl") and bool(stored)
     relation.creating = True
     background = relation.background
-    server.catalog.add(relation)
-    job = Job(relation, relation.definition.text(), rows, seconds, background, session.number)
+    job = Job(relation, relation.definition.text(), rows, seconds, background, session)
+    _add(session, relation, job.rpc)
+    job.hangs, job.fails = server.faults.build_hangs(text), server.faults.build_fails(text)
     server.jobs.start(job)
     if background:
+        session.frontend.catch_up_after_background()
         return
+    session.frontend.catch_up()
     await job.ended.wait()
-    if job.cancelled:
-        raise errors.job_cancelled(job.rpc)
+    session.frontend.catch_up()
+    if job.failure is not None:
+        raise job.failure
 
 
 def parse_type(session: Session, text: str) -> PgType:
@@ -214,20 +235,20 @@ async def create_table(session: Session, statement: st.CreateTable) -> Answer:
     server.engine.create_table(relation.stored_as, stored_columns, relation.primary_key)
     if plan:
         server.engine.structure.execute(f"INSERT INTO store.{relation.stored_as} {plan.sql}")
-    server.catalog.add(relation)
+    _add(session, relation, "CreateTable")
     return Answer("CREATE_TABLE")
 
 
 async def create_index(session: Session, statement: st.CreateIndex) -> Answer:
     server = session.server
-    table = server.catalog.find(statement.table, session.path(), (st.TABLE, st.MATVIEW))
+    table = session.catalog.find(statement.table, session.path(), (st.TABLE, st.MATVIEW))
     if table is None:
         raise errors.not_found("table", statement.table.base)
     if len(statement.name.parts) != 1:
         raise errors.ServerError("index name must contain 1 argument")
     if statement.unique:
         raise errors.not_implemented("create unique index")
-    schema = server.catalog.schemas[table.schema]
+    schema = session.catalog.schemas[table.schema]
     if answer := _taken(
         session, schema, statement.name.base, statement.if_not_exists, "CREATE_INDEX"
     ):
@@ -243,7 +264,7 @@ async def create_index(session: Session, statement: st.CreateIndex) -> Answer:
     relation.index = IndexParts(table.id, statement.keys, include, statement.distributed)
     relation.reads = {table.id}
     relation.options = _job_options(session, "index")
-    await _build(session, relation, {table.id})
+    await _build(session, relation, {table.id}, statement.text)
     return Answer("CREATE_INDEX")
 
 
@@ -253,10 +274,10 @@ async def create_stream(session: Session, statement: st.CreateStream) -> Answer:
     definition = statement.definition
     if definition.query is not None:
         plan = Binder(session.reader(), server.engine, server.system).bind_query(definition.query)
-        reads = server.catalog.through_views(plan.reads)
+        reads = session.catalog.through_views(plan.reads)
     else:
         assert definition.source is not None
-        source = server.catalog.find(definition.source, session.path(), (st.TABLE, st.MATVIEW))
+        source = session.catalog.find(definition.source, session.path(), (st.TABLE, st.MATVIEW))
         if source is None:
             what = "table" if statement.kind == st.SUBSCRIPTION else "table or source"
             raise errors.not_found(what, definition.source.base)
@@ -267,7 +288,7 @@ async def create_stream(session: Session, statement: st.CreateStream) -> Answer:
     relation = _new_relation(session, statement.kind, schema, statement.name.base, definition)
     relation.reads = reads
     relation.options = dict(statement.options)
-    server.catalog.add(relation)
+    _add(session, relation, f"Create{statement.kind.capitalize()}")
     return Answer(tag)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 NOT_IMPLEMENTED_HINT = (
     "No tracking issue yet. Feel free to submit a feature request at "
-    "https://github.com/risingwavelabs/risingwave/issues/new?labels=type%2Ffeature&template=feature_request.yml"
+    "https://github.com/risingwavelabs/risingwave/issues/new"
+    "?labels=type%2Ffeature&template=feature_request.yml"
 )
 RUN, PREPARE, EXECUTE, START = (
     "Failed to run the query",
@@ -18,6 +19,10 @@ RUN, PREPARE, EXECUTE, START = (
     "Failed to execute the statement",
     "Failed to start a new session",
 )
+
+
+# Reasons for which a build may fail.
+ADHOC_RECOVERY, INJECTED = "adhoc recovery", "injected failure"
 
 
 class ServerError(Exception):
@@ -70,13 +75,29 @@ def already_exists(kind: str, name: str, creating: bool = False) -> ServerError:
     )
 
 
-def rename_exists(name: str) -> ServerError:
+def ddl_call(call: str, status: str) -> str:
+    return f"gRPC request to meta service (call `/ddl_service.DdlService/{call}`) failed: {status}"
+
+
+def exists_in_meta(call: str, what: str, name: str) -> ServerError:
+    """A name is taken that the frontend thought free; recorded for RENAME, assumed for others."""
     return ServerError(
         "Catalog error",
-        "gRPC request to meta service (call `/ddl_service.DdlService/AlterName`) failed: "
-        "Some entity that we attempted to create already exists",
-        f"table with name {name} exists",
+        ddl_call(call, "Some entity that we attempted to create already exists"),
+        f"{what} with name {name} exists",
         code="42710",
+    )
+
+
+def gone_in_meta(call: str, what: str, object_id: int) -> ServerError:
+    """The frontend found an object that meta has not any more; known for SWAP, assumed for other
+    calls.
+    """
+    return ServerError(
+        "Catalog error",
+        ddl_call(call, "Some requested entity was not found"),
+        f"{what} id not found: {object_id}",
+        code="42704",
     )
 
 
@@ -156,14 +177,21 @@ def dropped_while_running(relation_id: int) -> ServerError:
 def job_cancelled(call: str) -> ServerError:
     return ServerError(
         "Scheduler error",
-        f"gRPC request to meta service (call `/ddl_service.DdlService/{call}`) failed: The operation was cancelled",
+        ddl_call(call, "The operation was cancelled"),
         "Cancelled: create",
+    )
+
+
+def build_failed(call: str, reason: str) -> ServerError:
+    return ServerError(
+        ddl_call(call, "Internal error"), f"failed to wait streaming job finish: {reason}"
     )
 
 
 def job_not_found(job_id: int) -> ServerError:
     return ServerError(
-        "gRPC request to meta service (call `/meta.StreamManagerService/CancelCreatingJobs`) failed: Internal error",
+        "gRPC request to meta service (call `/meta.StreamManagerService/CancelCreatingJobs`) "
+        "failed: Internal error",
         f"job {job_id} not found in database",
     )
 
@@ -172,10 +200,18 @@ def unknown_setting(name: str) -> ServerError:
     return ServerError("Failed to get/set session config", f"Unrecognized config entry `{name}`")
 
 
+def bad_option(text: str) -> ServerError:
+    return ServerError(f"Invalid start-up option `{text}`")  # assumed
+
+
 def bad_setting(name: str, value: str) -> ServerError:
     return ServerError(
         "Failed to get/set session config", f"Invalid value `{value}` for `{name}`"
     )  # assumed
+
+
+def unreadable_text() -> ServerError:
+    return ServerError("invalid utf-8 sequence in the query")  # assumed; before 2.6 only
 
 
 def query_cancelled() -> ServerError:
@@ -183,4 +219,4 @@ def query_cancelled() -> ServerError:
 
 
 def injected() -> ServerError:
-    return ServerError("injected failure")
+    return ServerError(INJECTED)

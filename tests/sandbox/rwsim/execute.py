@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from . import change, create, errors, show
+from . import change, create, drop, errors, show
 from . import statements as st
 from .answers import Answer, texts
 from .binder import Binder, Plan, in_server_words
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from .session import Session
 
 _READ_WRITE_NOTICE = (
-    "Read-write transaction is not supported yet. Please specify `READ ONLY` to start a read-only transaction.\n"
-    "For compatibility, this statement will still succeed but no transaction is actually started."
+    "Read-write transaction is not supported yet. Please specify `READ ONLY` to start a read-only "
+    "transaction.\nFor compatibility, this statement will still succeed but no transaction is "
+    "actually started."
 )
-_ISOLATION_NOTICE = "Transaction with given Isolation Level is not supported yet.\nFor compatibility, this statement will proceed with RepeatableRead."
+_ISOLATION_NOTICE = (
+    "Transaction with given Isolation Level is not supported yet.\n"
+    "For compatibility, this statement will proceed with RepeatableRead."
+)
 _NO_TRANSACTION = "there is no transaction in progress"
 _READERS = (
     st.Query,
@@ -37,6 +41,8 @@ _READERS = (
     st.Transaction,
     st.Simple,
 )
+# A view in the background may be answered before its own frontend knows it.
+_SHOWN_BY_THEMSELVES = (st.CreateView, st.CreateIndex)
 
 
 # -- queries
@@ -49,7 +55,7 @@ def bind(
     changes.
     """
     server = session.server
-    key = (text, server.catalog.generation, tuple(session.path()), session.user.id)
+    key = (text, session.catalog.generation, tuple(session.path()), session.user.id)
     plan = None if declared else server.remembered_plan(key)
     if plan is None:
         plan = Binder(session.reader(), server.engine, server.system).bind_query(query, declared)
@@ -65,7 +71,7 @@ def written_relation(session: Session, statement: st.Dml) -> Relation:
         else statement.query.this
     )
     name = st.Name([fold(part) for part in table.parts], [part.sql() for part in table.parts])
-    found = session.server.catalog.find(name, session.path(), (st.TABLE, st.MATVIEW, st.VIEW))
+    found = session.catalog.find(name, session.path(), (st.TABLE, st.MATVIEW, st.VIEW))
     if found is None:
         raise errors.not_found("table", name.base)
     if found.kind != st.TABLE:
@@ -94,7 +100,7 @@ async def run_plan(session: Session, plan: Plan, values: list[str | None]) -> li
         for one in plan.stored:
             if server.catalog.relations[one].finished_as > session.snapshot:
                 raise errors.snapshot_too_old(one)
-    system = server.system.snapshots(plan.system, session.user) if plan.system else []
+    system = server.system.snapshots(plan.system, session.catalog, session.user)
     try:
         rows = await session.in_engine(plan.sql, values, system)
     except duckdb.Error as error:
@@ -145,7 +151,10 @@ async def execute(session: Session, statement: st.Statement) -> Answer:
         raise errors.not_implemented("CREATE OR REPLACE VIEW")
     if session.snapshot is not None and not isinstance(statement, _READERS):
         raise errors.denied("cannot execute in a read-only transaction")
-    return await _ACTIONS[type(statement)](session, statement)
+    answer = await _ACTIONS[type(statement)](session, statement)
+    if not isinstance(statement, (*_READERS, st.Dml, *_SHOWN_BY_THEMSELVES)):
+        session.frontend.catch_up()
+    return answer
 
 
 async def _query(session: Session, statement: st.Query) -> Answer:
@@ -175,9 +184,8 @@ async def _describe(session: Session, statement: st.Describe) -> Answer:
 
 
 async def _show_variable(session: Session, statement: st.ShowVariable) -> Answer:
-    return Answer(
-        "SHOW_VARIABLE", show.columns_of(statement), [(session.settings.get(statement.name),)]
-    )
+    columns = show.columns_of(statement, session.server.version)
+    return Answer("SHOW_VARIABLE", columns, [(session.settings.get(statement.name),)])
 
 
 async def _set_variable(session: Session, statement: st.SetVariable) -> Answer:
@@ -222,7 +230,7 @@ async def _wait(session: Session, statement: st.Wait) -> Answer:
     if statement.name is None:
         await server.jobs.wait_all()
         return Answer("WAIT")
-    found = server.catalog.find(
+    found = session.catalog.find(
         statement.name, session.path(), (str(statement.kind),), creating=True
     )
     if found is None:
@@ -234,24 +242,31 @@ async def _wait(session: Session, statement: st.Wait) -> Answer:
 
 
 async def _kill(session: Session, statement: st.Kill) -> Answer:
-    number = statement.process.rpartition(":")[2]
-    target = session.server.sessions.get(int(number)) if number.isdigit() else None
-    if target is not None:
-        target.cancel()
-        await asyncio.sleep(0)
+    for target in list(session.server.sessions()):
+        if statement.process in (target.process_id, target.log_name):
+            target.cancel()
+            await asyncio.sleep(0)
     return Answer("KILL")
+
+
+async def _recover(session: Session, statement: st.Recover) -> Answer:
+    if not session.user.is_super:
+        raise errors.denied("only superusers can trigger adhoc recovery")  # assumed
+    session.server.recover()
+    return Answer("RECOVER")
 
 
 _ACTIONS: dict[type[st.Statement], Callable[[Any, Any], Awaitable[Answer]]] = {
     st.Query: _query,
     st.Dml: _dml,
+    st.Recover: _recover,
     st.CreateTable: create.create_table,
     st.CreateView: _create_view,
     st.CreateIndex: create.create_index,
     st.CreateStream: create.create_stream,
     st.CreateSchema: create.create_schema,
     st.CreateUser: create.create_user,
-    st.Drop: change.drop,
+    st.Drop: drop.drop,
     st.Alter: change.alter,
     st.AlterDefaults: change.alter_defaults,
     st.Comment: change.comment,
@@ -264,6 +279,6 @@ _ACTIONS: dict[type[st.Statement], Callable[[Any, Any], Awaitable[Answer]]] = {
     st.Transaction: _transaction,
     st.Simple: _simple,
     st.Wait: _wait,
-    st.CancelJobs: change.cancel_jobs,
+    st.CancelJobs: drop.cancel_jobs,
     st.Kill: _kill,
 }

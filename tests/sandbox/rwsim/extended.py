@@ -29,17 +29,12 @@ if TYPE_CHECKING:
 @dataclass
 class Prepared:
     """A parsed statement; `statement` is None for an empty text, `plan` for what is not bound at
-    Parse.
+    Parse, `columns` for what has no result.
     """
 
     statement: st.Statement | None
     plan: Plan | None
-
-    @property
-    def columns(self) -> list[Column] | None:
-        if isinstance(self.statement, st.Query) and self.plan is not None:
-            return self.plan.columns
-        return columns_of(self.statement) if self.statement is not None else None
+    columns: list[Column] | None
 
 
 @dataclass
@@ -122,15 +117,22 @@ class Extended:
 
     async def _parse(self, request: wire.Parse) -> None:
         session = self.session
-        session.server.log(session.number, "Parse", request.sql)
+        session.server.log(session.log_name, "Parse", request.sql)
         if request.name and request.name in self._statements:
             raise ServerError("Duplicated statement name")
         statements = parse_text(request.sql, session.server.version.key)
         if len(statements) > 1:
             raise ServerError("Only one statement is allowed in extended query mode")
         statement = statements[0] if statements else None
-        self._statements[request.name] = Prepared(statement, self._plan(statement, request.types))
+        plan = self._plan(statement, request.types)
+        columns = self._columns(statement, plan)
+        self._statements[request.name] = Prepared(statement, plan, columns)
         session.send(wire.message("1"))
+
+    def _columns(self, statement: st.Statement | None, plan: Plan | None) -> list[Column] | None:
+        if isinstance(statement, st.Query) and plan is not None:
+            return plan.columns
+        return columns_of(statement, self.session.server.version) if statement else None
 
     def _plan(self, statement: st.Statement | None, types: list[int]) -> Plan | None:
         if isinstance(statement, st.Query):
@@ -150,7 +152,8 @@ class Extended:
         kinds = prepared.plan.parameters if prepared.plan else []
         if len(request.values) < len(kinds):
             raise ServerError(
-                f"bind message supplies {len(request.values)} parameters, but the statement requires {len(kinds)}"
+                f"bind message supplies {len(request.values)} parameters, "
+                f"but the statement requires {len(kinds)}"
             )
         values = [
             None
@@ -209,13 +212,14 @@ class Extended:
         portal = self._portal(request.portal)
         session = self.session
         statement = portal.prepared.statement
-        session.server.log(session.number, "Execute", statement.text if statement else "")
+        session.server.log(session.log_name, "Execute", statement.text if statement else "")
         if statement is None:
             session.send(wire.message("I"))
             return
         if portal.suspended and not request.portal:
             raise SessionPanic(
-                "Panicked when handling the request: assertion failed: portal_store.contains_key(&portal_name)"
+                "Panicked when handling the request: "
+                "assertion failed: portal_store.contains_key(&portal_name)"
             )
         if not portal.suspended:
             answer = await session.perform(statement, lambda: self._run(portal, statement))

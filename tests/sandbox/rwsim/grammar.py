@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from . import statements as st
 from .cursor import Cursor, source_text, spaced, split_at_commas
-from .grammar_session import parse_session_statement
+from .grammar_session import ignored_notice, parse_session_statement
 from .lexer import EOF, Token, quote_name, split_statements, tokenize
 from .queries import parse_expression, parse_query, to_text
 
@@ -53,7 +53,7 @@ def _statement(c: Cursor, version: tuple[int, int]) -> st.Statement:
     if c.accept("DROP"):
         return _drop(c)
     if c.accept("ALTER"):
-        return _alter(c)
+        return _alter(c, version)
     if c.accept("EXPLAIN"):
         if c.peek().text == "(":
             c.in_parentheses()
@@ -64,15 +64,11 @@ def _statement(c: Cursor, version: tuple[int, int]) -> st.Statement:
             c.in_parentheses()
         c.expect("AS")
         _statement(c, version)
-        return st.Simple("PREPARE", _ignored("PREPARE"))
+        return st.Simple("PREPARE", ignored_notice("PREPARE"))
     found = parse_session_statement(c, version)
     if found is None:
         raise c.fail("statement")
     return found
-
-
-def _ignored(what: str) -> str:
-    return f"`{what}` is not supported yet.\nFor compatibility, this statement will still succeed but no changes are actually made."
 
 
 def _query(c: Cursor) -> exp.Expression:
@@ -94,7 +90,8 @@ def _create(c: Cursor) -> st.Statement:
         return _create_stream(c, st.SINK)
     if or_replace:
         raise c.fail(
-            "[EXTERNAL] TABLE or [MATERIALIZED] VIEW or [MATERIALIZED] SOURCE or SINK or FUNCTION after CREATE OR REPLACE"
+            "[EXTERNAL] TABLE or [MATERIALIZED] VIEW or [MATERIALIZED] SOURCE or SINK or FUNCTION "
+            "after CREATE OR REPLACE"
         )
     if c.accept("SUBSCRIPTION"):
         return _create_stream(c, st.SUBSCRIPTION)
@@ -341,13 +338,15 @@ def _drop(c: Cursor) -> st.Drop:
     return st.Drop(_DROP_KINDS[kind], name, if_exists, cascade)
 
 
-def _alter(c: Cursor) -> st.Statement:
+def _alter(c: Cursor, version: tuple[int, int]) -> st.Statement:
     if c.accept("DEFAULT PRIVILEGES"):
         return _alter_defaults(c)
     word = c.accept_any(*_RELATION_KINDS)
     if word is None:
         raise c.fail("an object type after ALTER")
     kind, name = _RELATION_KINDS[word], c.name()
+    if version >= (2, 6) and kind == st.MATVIEW and c.accept("AS"):
+        return st.Alter(kind, name, "AS", to_text(_query(c)))
     if c.accept("SWAP WITH"):
         return st.Alter(kind, name, "SWAP", c.name())
     if c.accept("RENAME TO"):

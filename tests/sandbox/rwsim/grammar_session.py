@@ -49,6 +49,7 @@ def parse_session_statement(c: Cursor, version: tuple[int, int]) -> st.Statement
         "COMMIT": lambda cursor: _end_transaction(cursor, "COMMIT"),
         "ROLLBACK": lambda cursor: _end_transaction(cursor, "ROLLBACK"),
         "ABORT": lambda cursor: _end_transaction(cursor, "ROLLBACK"),
+        "RECOVER": lambda cursor: st.Recover(),
         "FLUSH": lambda cursor: st.Simple("FLUSH"),
         "WAIT": lambda cursor: _wait(cursor, version),
         "CANCEL": _cancel,
@@ -63,6 +64,13 @@ def parse_session_statement(c: Cursor, version: tuple[int, int]) -> st.Statement
     return rule(c)
 
 
+def ignored_notice(what: str) -> str:
+    return (
+        f"`{what}` is not supported yet.\n"
+        "For compatibility, this statement will still succeed but no changes are actually made."
+    )
+
+
 def _discard(c: Cursor) -> st.Statement:
     c.expect("ALL")
     return st.Simple("DISCARD")
@@ -73,7 +81,7 @@ def _deallocate(c: Cursor) -> st.Statement:
     c.identifier()
     return st.Simple(
         "DEALLOCATE",
-        "`DEALLOCATE` is not supported yet.\nFor compatibility, this statement will still succeed but no changes are actually made.",
+        ignored_notice("DEALLOCATE"),
     )
 
 

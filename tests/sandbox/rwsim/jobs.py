@@ -1,4 +1,4 @@
-"""Streaming jobs: a build takes time, shows progress, ends created or cancelled.
+"""Streaming jobs: a build takes time, shows progress, ends created, cancelled or failed.
 
 A build lasts --build-time at least, and as long as the session's backfill_rate_limit makes its
 base rows take. Whoever started it may wait for its end; a client that leaves changes nothing.
@@ -7,12 +7,22 @@ base rows take. Whoever started it may wait for its end; a client that leaves ch
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
+from typing import TYPE_CHECKING
 
+from . import errors
 from .catalog import Catalog, Relation
+from .errors import ServerError
 from .statements import MATVIEW
+
+if TYPE_CHECKING:
+    from .session import Session
+
+# Where a build stands still that never ends, and where one breaks off that fails.
+_MIDDLE = 0.5
 
 
 @dataclass
@@ -22,15 +32,18 @@ class Job:
     rows: int
     seconds: float
     background: bool
-    session: int
+    session: Session
+    hangs: bool = False
+    fails: bool = False
     started: float = field(default_factory=monotonic)
     initialized_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    cancelled: bool = False
+    failure: ServerError | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def progress(self) -> str:
-        share = min(1.0, (monotonic() - self.started) / self.seconds) if self.seconds else 1.0
+        share = (monotonic() - self.started) / self.seconds if self.seconds else 1.0
+        share = min(share, _MIDDLE if self.hangs or self.fails else 1.0)
         done = int(self.rows * share)
         return f"{100 * (done / self.rows if self.rows else share):.2f}% ({done}/{self.rows})"
 
@@ -44,11 +57,12 @@ class Job:
 
 
 class Jobs:
-    """All builds that are running."""
+    """All builds that are running. `remove` takes away what an aborted one leaves."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, remove: Callable[[list[Relation]], None]) -> None:
         self.catalog = catalog
         self.running: dict[int, Job] = {}
+        self._remove = remove
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, job: Job) -> None:
@@ -58,24 +72,35 @@ class Jobs:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, job: Job) -> None:
+        seconds = None if job.hangs else job.seconds * (_MIDDLE if job.fails else 1)
         try:
-            await asyncio.wait_for(job.ended.wait(), job.seconds)
+            await asyncio.wait_for(job.ended.wait(), seconds)
         except TimeoutError:
-            self.running.pop(job.relation.id, None)
-            self.catalog.finish(job.relation)
-            job.ended.set()
+            self._time_is_up(job)
 
-    def cancel(self, relation_id: int) -> Job | None:
-        """Stops a build; the caller removes its relation."""
+    def _time_is_up(self, job: Job) -> None:
+        if job.ended.is_set():  # aborted in the same moment
+            return
+        if job.fails:
+            self.abort(job.relation.id, errors.build_failed(job.rpc, errors.INJECTED))
+            return
+        self.running.pop(job.relation.id, None)
+        self.catalog.finish(job.relation)
+        job.session.frontend.hear_of_own_build()
+        job.ended.set()
+
+    def abort(self, relation_id: int, failure: ServerError | None = None) -> Job | None:
+        """Ends a build and removes what it was building; None when there is no such build."""
         job = self.running.pop(relation_id, None)
         if job is not None:
-            job.cancelled = True
+            job.failure = failure or errors.job_cancelled(job.rpc)
+            self._remove(self.catalog.closure(job.relation))
             job.ended.set()
         return job
 
-    def foreground_of(self, session: int) -> list[Job]:
+    def foreground_of(self, session: Session) -> list[Job]:
         return [
-            job for job in self.running.values() if job.session == session and not job.background
+            job for job in self.running.values() if job.session is session and not job.background
         ]
 
     async def wait_all(self) -> None:

@@ -29,8 +29,15 @@ _PLAIN = re.compile(
     r"|(?P<param>\$\d+)"
     r"|(?P<word>[A-Za-z_][A-Za-z0-9_$]*)"
     r"|(?P<number>0[xXoObB][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<op>::|=>|->>|->|<->|\|\||<=|>=|<>|!=|!~~\*|!~~|~~\*|~~|!~\*|!~|~\*|@>|<@|#>>|#>|[-+*/%^<>=~!@#&|`?.,;:()\[\]{}])",
+    r"|(?P<op>::|=>|->>|->|<->|\|\||<=|>=|<>|!=|!~~\*|!~~|~~\*|~~|!~\*|!~|~\*|@>|<@|#>>|#>"
+    r"|[-+*/%^<>=~!@#&|`?.,;:()\[\]{}])",
     re.S,
+)
+# The words that the parser does not take as an alias; assumed to be those that are quoted since
+# 2.8.
+RESERVED = frozenset(
+    "with explain analyze select where group sort having order lateral limit offset fetch union "
+    "except intersect on join cross full inner left natural right using set from into end".split()
 )
 _SAFE_NAME = re.compile(r"[a-z_][a-z0-9_$]*\Z")
 

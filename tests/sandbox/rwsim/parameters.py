@@ -67,7 +67,9 @@ def _cast_target(cast: exp.Cast, engine: Engine) -> PgType:
 
 
 def _written_column(node: exp.Expression, target: Relation) -> PgType | None:
-    """The type of the column that a parameter is written to: its place in VALUES or in a SET list."""
+    """The type of the column that a parameter is written to: its place in VALUES or in a SET
+    list.
+    """
     types = {column.name: column.type for column in target.columns}
     parent = node.parent
     if isinstance(parent, exp.EQ) and isinstance(parent.this, exp.Column):
@@ -91,7 +93,9 @@ def _written_column(node: exp.Expression, target: Relation) -> PgType | None:
 def cast_parameter(
     tree: exp.Expression, types: list[PgType], as_null: bool = False
 ) -> exp.Expression:
-    """A copy in which every parameter is cast to its type; as NULLs when only types are asked for."""
+    """A copy in which every parameter is cast to its type; as NULLs when only types are asked
+    for.
+    """
     if not types:
         return tree
     out = tree.copy()

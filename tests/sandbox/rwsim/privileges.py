@@ -24,6 +24,9 @@ class Acl:
 
     entries: dict[tuple[int, int], dict[str, bool]] = field(default_factory=dict)
 
+    def copy(self) -> Acl:
+        return Acl({key: dict(held) for key, held in self.entries.items()})
+
     def grant(self, grantee: int, grantor: int, letters: str, grant_option: bool) -> None:
         held = self.entries.setdefault((grantee, grantor), {})
         for letter in letters:

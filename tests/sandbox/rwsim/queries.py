@@ -74,6 +74,14 @@ class _Generator(RisingWave.Generator):
         columns = self.expressions(expression, key="columns", flat=True)
         return self.sql(expression, "this") + (f" ({columns})" if columns else "")
 
+    def neg_sql(self, expression: exp.Neg) -> str:
+        # The server puts no space between a minus and a negative number: what it stores then
+        # reads as a comment.
+        inner = expression.this
+        if isinstance(inner, exp.Neg) and isinstance(inner.this, exp.Literal):
+            return f"-{self.sql(inner)}"
+        return super().neg_sql(expression)
+
     def exists_sql(self, expression: exp.Exists) -> str:
         return f"EXISTS {self.wrap(expression)}"
 
@@ -117,9 +125,11 @@ def parse_query(sql: str, tokens: list[Token]) -> exp.Expression:
 
 
 def _plain_text(tokens: list[Token]) -> tuple[str, list[int]]:
-    """The tokens as a text that sqlglot reads as the server does, and where each of them ends in it.
+    """The tokens as a text that sqlglot reads as the server does, and where each of them ends in
+    it.
 
-    Comments are gone, a parameter never touches what follows ($1,$2 would begin a dollar quote), dollar quotes are plain.
+    Comments are gone, a parameter never touches what follows ($1,$2 would begin a dollar quote),
+    dollar quotes are plain.
     """
     text = ""
     ends = []

@@ -1,19 +1,25 @@
-"""What all sessions share: catalog, duckdb, jobs, system relations, the list of sessions,
-faults and the log.
+"""What all sessions share: meta's catalog, the frontends, duckdb, jobs, system relations, faults
+and the log.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from . import errors
 from .binder import Plan
-from .catalog import Catalog
+from .catalog import Catalog, Relation
 from .engine import Engine
+from .faults import Faults
+from .frontend import Frontend
 from .jobs import Jobs
-from .switches import Fault, Switches
+from .statements import MATVIEW, TABLE
+from .switches import Switches
 from .system_relations import SystemRelations
 
 if TYPE_CHECKING:
@@ -26,23 +32,78 @@ class Server:
     def __init__(self, switches: Switches) -> None:
         self.switches = switches
         self.version = switches.version
-        self.catalog = Catalog(switches.version)
+        self.catalog = Catalog(switches.version)  # meta's; sessions read their frontend's
+        self.catalog.watcher = self._catalog_changed
+        self.frontends = [
+            Frontend(worker, self.catalog, switches.lag, switches.create_lag)
+            for worker in range(1, switches.frontends + 1)
+        ]
         self.engine = Engine()
-        self.jobs = Jobs(self.catalog)
+        self.jobs = Jobs(self.catalog, self.remove)
         self.system = SystemRelations(self.catalog, self.jobs)
-        self.sessions: dict[int, Session] = {}
-        self._next_session = 0
+        self.faults = Faults(switches)
+        self._news_due = False
         self._plans: OrderedDict[object, Plan] = OrderedDict()
         self._log: TextIO | None = (
             Path(switches.log).open("a", encoding="utf-8") if switches.log else None
         )
 
-    def take_session_number(self) -> int:
-        """Sessions are numbered from 0; process id and cancel key are both this number."""
-        self._next_session += 1
-        return self._next_session - 1
+    # -- the frontends
 
-    def log(self, session: int, message: str, text: str) -> None:
+    def sessions(self) -> Iterator[Session]:
+        for frontend in self.frontends:
+            yield from frontend.sessions.values()
+
+    def _catalog_changed(self) -> None:
+        if not self._news_due:
+            self._news_due = True
+            # After the running step, so that a change of several parts is told as one.
+            asyncio.get_running_loop().call_soon(self._tell_frontends)
+
+    def _tell_frontends(self) -> None:
+        self._news_due = False
+        if self.switches.lag > 0 or self.switches.create_lag > 0:
+            news = self.catalog.copy()
+            for frontend in self.frontends:
+                frontend.hear_later(news)
+
+    # -- what meta does
+
+    def remove(self, relations: list[Relation]) -> None:
+        """Takes relations out of the catalog, and their rows away."""
+        self.catalog.remove(relations)
+        # A frontend that still names them must be able to bind its queries.
+        patience = 2 * (self.switches.lag + self.switches.create_lag)
+        for one in relations:
+            if one.kind not in (TABLE, MATVIEW):
+                continue
+            if patience:
+                later = asyncio.get_running_loop().call_later
+                later(patience, self.engine.drop, one.stored_as, one.kind == TABLE)
+            else:
+                self.engine.drop(one.stored_as, one.kind == TABLE)
+
+    def recover(self) -> None:
+        """A recovery of the cluster: builds in the foreground die, those in the background go on.
+
+        Every frontend gets a full snapshot, in which meta fills in the time of creation of what
+        is still being built.
+        """
+        for job in list(self.jobs.running.values()):
+            if not job.background:
+                self.jobs.abort(
+                    job.relation.id, errors.build_failed(job.rpc, errors.ADHOC_RECOVERY)
+                )
+                continue
+            job.relation.created_at = datetime.now(UTC)
+            job.relation.background = False
+        self.catalog.changed()
+        for frontend in self.frontends:
+            frontend.catch_up()
+
+    # -- the log and the plans
+
+    def log(self, session: str, message: str, text: str) -> None:
         if self._log is not None:
             line = (
                 text.replace("\\", "\\\\")
@@ -64,7 +125,3 @@ class Server:
         self._plans[key] = plan
         if len(self._plans) > _KEPT_PLANS:
             self._plans.popitem(last=False)
-
-    def strikes(self, faults: list[Fault], text: str) -> bool:
-        # Every fault counts the statement, whichever strikes.
-        return sum(fault.strikes(text) for fault in faults) > 0

@@ -8,50 +8,53 @@ statement runs the socket is not read, so a client that leaves is noticed only a
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
+import socket
 import traceback
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
-from typing import Any, NoReturn
+from typing import Any
 
 import duckdb
 
-from . import errors, wire
+from . import deaths, errors, wire
 from . import statements as st
 from .answers import Answer
-from .catalog import User
-from .change import remove_relations
+from .catalog import Catalog, User
 from .engine import Connection, SystemTable
 from .errors import ServerError, SessionPanic
 from .execute import execute
 from .extended import Extended
+from .faults import Struck
+from .frontend import Frontend
 from .functions import Reader
 from .grammar import parse_text
 from .server import Server
 from .settings import Settings
 from .values import binary, text
+from .versions import Version
 
 
 class Cut(Exception):
     """The connection ends here and now, without a further byte."""
 
 
-def die(problem: wire.Malformed) -> NoReturn:
-    """The real server's process aborts at a malformed message, with all its sessions."""
-    print(f"died of a malformed message: {problem}", file=sys.stderr, flush=True)
-    os._exit(70)
-
-
 class Session:
     def __init__(
-        self, server: Server, user: User, number: int, reader: StreamReader, writer: StreamWriter
+        self,
+        server: Server,
+        frontend: Frontend,
+        user: User,
+        reader: StreamReader,
+        writer: StreamWriter,
     ) -> None:
         self.server = server
+        self.frontend = frontend
         self.user = user
-        self.number = number
-        self.settings = Settings()
+        self.number = frontend.take_session_number()
+        self.settings = Settings(server.version)
+        # Takes the password message; None for a session that is logged in.
+        self.login: Callable[[bytes], None] | None = None
         self.snapshot: int | None = None  # the catalog's clock at BEGIN READ ONLY
         self.statement_started: float | None = None
         self.statement_text: str | None = None
@@ -67,16 +70,34 @@ class Session:
 
     # -- what others need to know
 
+    @property
+    def process_id(self) -> str:
+        return f"{self.frontend.worker}:{self.number}"
+
+    @property
+    def log_name(self) -> str:
+        """The number alone while there is one frontend only."""
+        return self.process_id if len(self.server.frontends) > 1 else str(self.number)
+
+    @property
+    def catalog(self) -> Catalog:
+        """What this session's frontend knows."""
+        return self.frontend.catalog
+
+    @property
+    def socket(self) -> socket.socket:
+        return self._writer.get_extra_info("socket")
+
     def path(self) -> list[str]:
         """The schemas of the search path that exist."""
-        key = (self.server.catalog.generation, self.settings.get("search_path"))
+        key = (self.catalog.generation, self.settings.get("search_path"))
         if self._path[0] != key:
             entries = self.settings.search_path(self.user.name)
-            self._path = (key, [name for name in entries if self.server.catalog.has_schema(name)])
+            self._path = (key, [name for name in entries if self.catalog.has_schema(name)])
         return self._path[1]
 
     def reader(self) -> Reader:
-        return Reader(self.server.catalog, self.user, self.path())
+        return Reader(self.catalog, self.user, self.path())
 
     async def in_engine(
         self, sql: str, values: list[str | None], system: list[SystemTable]
@@ -103,9 +124,8 @@ class Session:
         self._woken.set()
         if self._in_engine and self._connection is not None:
             self._connection.raw.interrupt()
-        for job in self.server.jobs.foreground_of(self.number):
-            self.server.jobs.cancel(job.relation.id)
-            remove_relations(self, [job.relation])
+        for job in self.server.jobs.foreground_of(self):
+            self.server.jobs.abort(job.relation.id)
 
     # -- output
 
@@ -166,9 +186,11 @@ class Session:
                 return True
             if tag == b"X":
                 return self._extended.skipping
+            if tag == b"p":
+                return self._password(body)
             return await self._extended.handle(tag, body)
         except wire.Malformed as problem:
-            die(problem)
+            deaths.of_malformed_message(problem)
         except SessionPanic as panic:
             self.send(wire.error("ERROR", panic.code, panic.chain[0]))
             return False
@@ -181,12 +203,25 @@ class Session:
             self.send(wire.error("ERROR", "XX000", f"Panicked when handling the request: {bug}"))
             return False
 
+    def _password(self, body: bytes) -> bool:
+        if self.login is not None:
+            login, self.login = self.login, None
+            try:
+                login(body)
+            except ServerError as error:
+                self.send(refusal(self.server.version, error))
+                return False
+        return True
+
     async def _simple_query(self, body: bytes) -> None:
         sql = _query_text(body)
         if sql is None:
+            if not self.server.version.at_least(2, 6):
+                self.send_error(errors.unreadable_text(), None)
+                self.send_ready()
             # The server swallows such a Query: no answer at all, the next message is served.
             return
-        self.server.log(self.number, "Query", sql)
+        self.server.log(self.log_name, "Query", sql)
         try:
             statements = parse_text(sql, self.server.version.key)
         except ServerError as error:
@@ -227,21 +262,43 @@ class Session:
         self, statement: st.Statement, action: Callable[[], Awaitable[Answer]]
     ) -> Answer:
         """Runs a statement under the faults, and shows it in the process list meanwhile."""
-        switches = self.server.switches
-        cuts = [fault for fault in switches.disconnect if fault.strikes(statement.text)]
-        if self.server.strikes(switches.fail, statement.text):
+        struck = self.server.faults.strike(statement.text)
+        if struck.crash_before:
+            self._crash(statement)
+        if struck.fails:
             raise errors.injected()
-        if any(not fault.after for fault in cuts):
+        if struck.cut_before:
             raise Cut
+        if struck.recovers:
+            # As soon as the statement waits for something, or is done.
+            asyncio.get_running_loop().call_soon(self.server.recover)
         self.statement_started, self.statement_text = monotonic(), statement.text[:1024]
         try:
             return await action()
         except duckdb.Error as error:
             raise errors.bind_error(str(error).split("\n")[0]) from None
         finally:
+            await self._strike_afterwards(statement, struck)
             self.statement_started = self.statement_text = None
-            if cuts:
-                raise Cut
+
+    async def _strike_afterwards(self, statement: st.Statement, struck: Struck) -> None:
+        """The statement is executed, its answer is not sent yet."""
+        if struck.crash_after:
+            self._crash(statement)
+        if struck.delay or struck.recovers:
+            await asyncio.sleep(struck.delay)
+        if struck.cut_after:
+            raise Cut
+
+    def _crash(self, statement: st.Statement) -> None:
+        deaths.of_crash(statement.text, [one.socket for one in self.server.sessions()])
+
+
+def refusal(version: Version, error: ServerError) -> bytes:
+    """The last message of a connection whose start-up failed."""
+    if version.at_least(3, 0):
+        return wire.error("FATAL", error.code, ": ".join((errors.START, *error.chain)))
+    return wire.error("ERROR", error.code, error.report(errors.START))
 
 
 def _query_text(body: bytes) -> str | None:

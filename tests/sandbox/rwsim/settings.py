@@ -5,6 +5,7 @@ search path.
 from __future__ import annotations
 
 from . import errors
+from .versions import Version
 
 _BOOLEANS = {
     "true": "true",
@@ -66,24 +67,28 @@ _DEFAULTS = {
     "visibility_mode": "default",
     "xmloption": "content",
 }
+_SINCE = {"slow_ddl_notification_secs": (2, 7)}
 _ALIASES = {"rw_implicit_flush": "implicit_flush"}
 
 
 class Settings:
-    def __init__(self) -> None:
+    def __init__(self, version: Version) -> None:
         self._values: dict[str, str] = {}
+        self._names = [name for name in _DEFAULTS if version.at_least(*_SINCE.get(name, (0, 0)))]
+
+    def _key(self, name: str) -> str:
+        key = _ALIASES.get(name, name)
+        if key not in self._names:
+            raise errors.unknown_setting(name)
+        return key
 
     def get(self, name: str) -> str:
-        key = _ALIASES.get(name, name)
-        if key not in _DEFAULTS:
-            raise errors.unknown_setting(name)
+        key = self._key(name)
         return self._values.get(key, _DEFAULTS[key])
 
     def set(self, name: str, value: str | None) -> None:
         """None puts the default back."""
-        key = _ALIASES.get(name, name)
-        if key not in _DEFAULTS:
-            raise errors.unknown_setting(name)
+        key = self._key(name)
         if value is None:
             self._values.pop(key, None)
             return
@@ -94,7 +99,7 @@ class Settings:
         self._values[key] = value
 
     def all(self) -> list[tuple[str, str]]:
-        return [(name, self.get(name)) for name in _DEFAULTS]
+        return [(name, self.get(name)) for name in self._names]
 
     def flag(self, name: str) -> bool:
         return self.get(name) == "true"

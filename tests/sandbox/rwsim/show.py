@@ -10,7 +10,9 @@ from . import errors
 from . import statements as st
 from .answers import Answer, texts
 from .catalog import DATABASE, Relation
+from .jobs import Job
 from .values import INT8, TIMESTAMPTZ
+from .versions import Version
 from .wire import Column
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ _LISTED = {
 _PROCESS_COLUMNS = ("Worker Id", "Id", "User", "Host", "Database", "Time", "Info")
 
 
-def columns_of(statement: st.Statement) -> list[Column] | None:
+def columns_of(statement: st.Statement, version: Version) -> list[Column] | None:
     """The result columns of a statement that is no query; None for those without rows."""
     if isinstance(statement, st.ShowVariable):
         return texts("Name")
@@ -40,7 +42,7 @@ def columns_of(statement: st.Statement) -> list[Column] | None:
     if statement.what.startswith("CREATE"):
         return texts("Name", "Create Sql")
     return {
-        "JOBS": [Column("Id", INT8), *texts("Statement", "Create Type", "Progress")],
+        "JOBS": [Column("Id", INT8), *texts(*_job_columns(version))],
         "PROCESSLIST": texts(*_PROCESS_COLUMNS),
         "INDEXES": texts("Name", "On", "Key", "Include", "Distributed By"),
         "COLUMNS": texts("Name", "Type", "Is Hidden", "Description"),
@@ -48,8 +50,15 @@ def columns_of(statement: st.Statement) -> list[Column] | None:
     }.get(statement.what, texts("Name"))
 
 
+def _job_columns(version: Version) -> tuple[str, ...]:
+    if version.at_least(2, 6):
+        return "Statement", "Create Type", "Progress"
+    return "Statement", "Progress"
+
+
 def show(session: Session, statement: st.Show) -> Answer:
-    return Answer("SHOW_COMMAND", columns_of(statement), _rows(session, statement))
+    columns = columns_of(statement, session.server.version)
+    return Answer("SHOW_COMMAND", columns, _rows(session, statement))
 
 
 def _rows(session: Session, statement: st.Show) -> list[tuple[Any, ...]]:
@@ -58,14 +67,14 @@ def _rows(session: Session, statement: st.Show) -> list[tuple[Any, ...]]:
     if what in _LISTED:
         return _list(session, statement, _LISTED[what])
     if what == "SCHEMAS":
-        return sorted((schema.name,) for schema in server.catalog.schemas.values())
+        return sorted((schema.name,) for schema in session.catalog.schemas.values())
     if what == "JOBS":
         return [
-            (job.relation.id, job.statement, job.create_type, job.progress)
+            (job.relation.id, job.statement, *_job_values(server.version, job))
             for job in server.jobs.running.values()
         ]
     if what == "PROCESSLIST":
-        return [_process(one) for one in server.sessions.values()]
+        return [_process(one) for one in server.sessions()]
     if what == "ALL":
         return [(name, value, "") for name, value in session.settings.all()]
     assert statement.name is not None
@@ -74,15 +83,18 @@ def _rows(session: Session, statement: st.Show) -> list[tuple[Any, ...]]:
     relation = _readable(session, statement.name)
     if what == "INDEXES":
         return [
-            _index_row(server.catalog.relations[relation.id], index)
-            for index in server.catalog.indexes(relation)
+            _index_row(relation, index) for index in session.catalog.indexes(relation)
         ]
     return _column_rows(session, relation)
 
 
+def _job_values(version: Version, job: Job) -> tuple[str, ...]:
+    return (job.create_type, job.progress) if version.at_least(2, 6) else (job.progress,)
+
+
 def _list(session: Session, statement: st.Show, kind: str) -> list[tuple[str]]:
     """Finished relations of a schema, or of all schemas of the search path."""
-    catalog = session.server.catalog
+    catalog = session.catalog
     schemas = (
         [catalog.schema(statement.schema)]
         if statement.schema
@@ -106,8 +118,8 @@ def _process(session: Session) -> tuple[Any, ...]:
     started = session.statement_started
     spent = None if started is None else f"{int((monotonic() - started) * 1000)}ms"
     return (
-        "1",
-        f"1:{session.number}",
+        str(session.frontend.worker),
+        session.process_id,
         session.user.name,
         session.peer,
         DATABASE,
@@ -117,7 +129,7 @@ def _process(session: Session) -> tuple[Any, ...]:
 
 
 def _create_text(session: Session, kind: str, name: st.Name) -> tuple[str, str]:
-    catalog = session.server.catalog
+    catalog = session.catalog
     relation = catalog.find(name, session.path(), (kind,))
     if relation is None:
         raise errors.not_found(kind, name.base)
@@ -125,7 +137,7 @@ def _create_text(session: Session, kind: str, name: st.Name) -> tuple[str, str]:
 
 
 def _readable(session: Session, name: st.Name) -> Relation:
-    found = session.server.catalog.find(name, session.path())
+    found = session.catalog.find(name, session.path())
     if found is None:
         raise errors.not_found("table, source, sink or view", name.base)
     return found
@@ -155,14 +167,14 @@ def _key_name(column: str | None, text: str) -> str:
 
 def _column_rows(session: Session, relation: Relation) -> list[tuple[str | None, ...]]:
     rows = [(c.name, c.type.name, "false", relation.comments.get(c.name)) for c in relation.columns]
-    hidden = session.server.catalog.hidden_columns(relation)
+    hidden = session.catalog.hidden_columns(relation)
     return rows + [
         (name, "serial" if name == "_row_id" else TIMESTAMPTZ.name, "true", None) for name in hidden
     ]
 
 
 def describe(session: Session, statement: st.Describe) -> Answer:
-    catalog = session.server.catalog
+    catalog = session.catalog
     relation = _readable(session, statement.name)
     rows = _column_rows(session, relation)
     if relation.kind in (st.TABLE, st.MATVIEW):
@@ -175,4 +187,4 @@ def describe(session: Session, statement: st.Describe) -> Answer:
                 (index.name, f"index({keys}){included} distributed by({distributed})", None, None)
             )
         rows.append(("table description", relation.name, None, relation.comments.get(None)))
-    return Answer("DESCRIBE", columns_of(statement), rows)
+    return Answer("DESCRIBE", columns_of(statement, session.server.version), rows)

@@ -5,60 +5,77 @@ what is announced.
 from __future__ import annotations
 
 import asyncio
+import re
 import struct
 from asyncio import StreamReader, StreamWriter
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from . import errors, wire
+from . import deaths, errors, wire
 from .catalog import DATABASE, User
 from .errors import ServerError
+from .frontend import Frontend
 from .server import Server
-from .session import Session, die
+from .session import Session, refusal
 
 
-async def serve(server: Server, reader: StreamReader, writer: StreamWriter) -> None:
+@dataclass
+class _Start:
+    """A connection that is not a session yet."""
+
+    server: Server
+    frontend: Frontend
+    reader: StreamReader
+    writer: StreamWriter
+
+
+async def serve(
+    server: Server, frontend: Frontend, reader: StreamReader, writer: StreamWriter
+) -> None:
     """A connection from its first byte to its last."""
     session = None
     try:
-        session = await _start(server, reader, writer)
+        session = await _start(_Start(server, frontend, reader, writer))
         if session is not None:
-            server.sessions[session.number] = session
+            frontend.sessions[session.number] = session
             await session.run()
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
     except wire.Malformed as problem:
-        die(problem)
+        deaths.of_malformed_message(problem)
     finally:
         if session is not None:
-            server.sessions.pop(session.number, None)
+            frontend.sessions.pop(session.number, None)
         writer.close()
 
 
-async def _start(server: Server, reader: StreamReader, writer: StreamWriter) -> Session | None:
-    """The session of a connection that logged in, or None when it ends here."""
+async def _start(start: _Start) -> Session | None:
+    """The session of a connection, or None when it ends here."""
     while True:
-        (size,) = struct.unpack(">i", await reader.readexactly(4))
+        (size,) = struct.unpack(">i", await start.reader.readexactly(4))
         if size < 8 or size > 10_000:
             return None
-        body = await reader.readexactly(size - 4)
+        body = await start.reader.readexactly(size - 4)
         (code,) = struct.unpack(">i", body[:4])
         if code not in (wire.SSL, wire.GSSENC):
             break
-        writer.write(b"N")
-        await writer.drain()
+        start.writer.write(b"N")
+        await start.writer.drain()
     if code == wire.CANCEL:
-        _cancel(server, body)
+        _cancel(start.frontend, body)
         return None
-    options = _options(server, body[4:]) if code == wire.PROTOCOL_3 else None
+    options = _options(start.server, body[4:]) if code == wire.PROTOCOL_3 else None
     if options is None:
         return None
-    return await _log_in(server, options, reader, writer)
+    return await _open_session(start, options)
 
 
-def _cancel(server: Server, body: bytes) -> None:
+def _cancel(frontend: Frontend, body: bytes) -> None:
+    """Keys are counters of each frontend: the same key means another session on another one."""
     if len(body) < 12:
         raise wire.Malformed("CancelRequest without a whole key")
     process, key = struct.unpack(">ii", body[4:12])
-    session = server.sessions.get(process)
+    session = frontend.sessions.get(process)
     if session is not None and process == key:
         session.cancel()
 
@@ -75,63 +92,73 @@ def _options(server: Server, data: bytes) -> dict[str, str] | None:
     return dict(zip(words[::2], words[1::2], strict=True))
 
 
-async def _log_in(
-    server: Server, options: dict[str, str], reader: StreamReader, writer: StreamWriter
-) -> Session | None:
+async def _open_session(start: _Start, options: dict[str, str]) -> Session | None:
+    """Messages are served from here on, even before the password was checked."""
+    server = start.server
     try:
-        user = _check(server, options)
-        password = server.switches.passwords.get(user.name)
-        if password is not None:
-            await _ask_password(reader, writer, password)
-        session = Session(server, user, server.take_session_number(), reader, writer)
+        user = _check(start, options)
+        session = Session(server, start.frontend, user, start.reader, start.writer)
         _apply_options(server, session, options)
     except ServerError as error:
-        _refuse(server, writer, error)
-        await writer.drain()
+        start.writer.write(refusal(server.version, error))
+        await start.writer.drain()
         return None
-    _announce(server, session, options, with_key=password is None)
+    password = server.switches.passwords.get(user.name)
+    if password is None:
+        _announce(server, session, options, with_key=True)
+    else:
+        session.login = lambda body: _log_in(session, options, password, body)
+        session.send(wire.message("R", struct.pack(">i", 3)))
     await session.flush()
     return session
 
 
-def _check(server: Server, options: dict[str, str]) -> User:
+def _log_in(session: Session, options: dict[str, str], password: str, body: bytes) -> None:
+    if body.rstrip(b"\0").decode("utf-8", "replace") != password:
+        raise ServerError("Invalid password")
+    _announce(session.server, session, options, with_key=False)
+
+
+def _check(start: _Start, options: dict[str, str]) -> User:
     database = options.get("database", DATABASE)
     if database != DATABASE:
-        code = "3D000" if server.version.at_least(2, 8) else "XX000"
+        code = "3D000" if start.server.version.at_least(2, 8) else "XX000"
         raise ServerError(f'database "{database}" does not exist', code=code)
     name = options.get("user", "root")
-    for user in server.catalog.users.values():
+    for user in start.frontend.catalog.users.values():
         if user.name == name:
             return user
     raise ServerError(f"Role {name} does not exist")
 
 
-async def _ask_password(reader: StreamReader, writer: StreamWriter, password: str) -> None:
-    writer.write(wire.message("R", struct.pack(">i", 3)))
-    await writer.drain()
-    tag, body = await wire.read_message(reader)
-    if tag != b"p" or body.rstrip(b"\0").decode("utf-8", "replace") != password:
-        raise ServerError("Invalid password")
-
-
 def _apply_options(server: Server, session: Session, options: dict[str, str]) -> None:
     if "application_name" in options:
         session.settings.set("application_name", options["application_name"])
-    if not server.version.at_least(3, 0):
-        return
-    # From 3.0 on `options` count: -c name=value and --name=value; other words are ignored.
-    words = options.get("options", "").replace("-c ", "--").replace("-c", "--").split()
-    for word in words:
-        name, found, value = word.removeprefix("--").partition("=")
-        if word.startswith("--") and found:
+    if server.version.at_least(3, 0):
+        for name, value in _option_settings(options.get("options", "")):
             session.settings.set(name.replace("-", "_").lower(), value)
 
 
-def _refuse(server: Server, writer: StreamWriter, error: ServerError) -> None:
-    if server.version.at_least(3, 0):
-        writer.write(wire.error("FATAL", error.code, ": ".join((errors.START, *error.chain))))
-    else:
-        writer.write(wire.error("ERROR", error.code, error.report(errors.START)))
+def _option_settings(text: str) -> Iterator[tuple[str, str]]:
+    """The settings in `-c name=value` and `--name=value`; other switches are ignored."""
+    words = iter(_option_words(text))
+    for word in words:
+        if word == "-c":
+            pair = next(words, "")
+        elif word.startswith(("-c", "--")):
+            pair = word[2:]
+        else:
+            continue
+        name, found, value = pair.partition("=")
+        if not (name and found):
+            raise errors.bad_option(pair)
+        yield name, value
+
+
+def _option_words(text: str) -> list[str]:
+    """Words between blanks; a backslash keeps the next character whatever it is."""
+    found = re.findall(r"(?:[^\\\s]|\\.)+", text, re.DOTALL)
+    return [re.sub(r"\\(.)", r"\1", word, flags=re.DOTALL) for word in found]
 
 
 def _announce(server: Server, session: Session, options: dict[str, str], with_key: bool) -> None:

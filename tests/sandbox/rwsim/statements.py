@@ -168,8 +168,8 @@ class Drop(Statement):
 
 @dataclass
 class Alter(Statement):
-    """`action` is SWAP, RENAME, OWNER, SCHEMA, SET, ADD COLUMN; `argument` is the other name or
-    the rest of the text.
+    """`action` is SWAP, RENAME, OWNER, SCHEMA, SET, ADD COLUMN, AS; `argument` is the other name
+    or the rest of the text.
     """
 
     kind: str
@@ -268,3 +268,8 @@ class CancelJobs(Statement):
 @dataclass
 class Kill(Statement):
     process: str
+
+
+@dataclass
+class Recover(Statement):
+    """RECOVER: makes the cluster recover now."""

@@ -1,69 +1,48 @@
-"""The command line: port, version of the server to be, build time, passwords, faults, log."""
+"""The command line: ports, version of the server to be, times, passwords, faults, log."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
-_RELEASES = {"2.2": "2.2.0", "2.6": "2.6.3", "2.7": "2.7.0-alpha", "2.8": "2.8.5", "3.0": "3.0.3"}
+from .faults import Delay, Fault, seconds_from
+from .versions import RELEASES, Version
+
+_T = TypeVar("_T")
 _EPILOG = """\
-faults
-  --fail 'REGEX@N'              the N-th statement that matches fails with an injected error and does nothing
-  --disconnect 'REGEX@N'        the connection of the N-th statement that matches is cut instead of an answer
-  --disconnect 'after:REGEX@N'  the statement is executed first, then the connection is cut
+faults at a statement
+  Statements are counted over all sessions from 1; without @N the first one that matches is meant.
+  REGEX is searched in the statement's text without regard to case. A simple Query counts
+  statement by statement (as a whole when its syntax is wrong), the extended protocol at Execute.
+  All switches that take a REGEX may be given several times, and each counts for itself.
 
-Statements are counted over all sessions from 1; without @N the first one is meant. The regex is searched in the
-statement's text without regard to case. A simple Query counts statement by statement (as a whole when its syntax is
-wrong), the extended protocol at Execute. The switches may be repeated.
+  after: makes --disconnect and --crash strike when the statement was executed, instead of the
+  answer. A recovery happens while the statement runs, or before the answer when it never waits.
+
+exit status
+  0 after SIGTERM or SIGINT, 70 after a malformed message, 71 after --crash, 72 when meta died
 """
-
-
-@dataclass(frozen=True)
-class Version:
-    """The release to behave like; behaviour differs by `at_least`."""
-
-    major: int
-    minor: int
-
-    def at_least(self, major: int, minor: int) -> bool:
-        return (self.major, self.minor) >= (major, minor)
-
-    @property
-    def key(self) -> tuple[int, int]:
-        return (self.major, self.minor)
-
-    @property
-    def text(self) -> str:
-        return f"PostgreSQL 13.14.0-RisingWave-{_RELEASES[f'{self.major}.{self.minor}']} (unknown)"
-
-
-class Fault:
-    """Strikes at the N-th statement that matches a pattern."""
-
-    def __init__(self, text: str) -> None:
-        self.after = text.startswith("after:")
-        pattern, _, number = text.removeprefix("after:").rpartition("@")
-        if not pattern or not number.isdigit():
-            pattern, number = text.removeprefix("after:"), "1"
-        self.pattern = re.compile(pattern, re.IGNORECASE | re.DOTALL)
-        self.number = int(number)
-        self.seen = 0
-
-    def strikes(self, text: str) -> bool:
-        if not self.pattern.search(text):
-            return False
-        self.seen += 1
-        return self.seen == self.number
 
 
 @dataclass
 class Switches:
     port: int
+    frontends: int
     version: Version
+    lag: float
+    create_lag: float
+    swap_window: float
     build_time: float
+    build_hang: list[re.Pattern[str]]
+    build_fail: list[Fault]
     fail: list[Fault]
     disconnect: list[Fault]
+    delay: list[Delay]
+    crash: list[Fault]
+    recover_at: list[Fault]
     log: str | None
     passwords: dict[str, str]
 
@@ -75,14 +54,62 @@ def _pair(text: str) -> tuple[str, str]:
     return user, password
 
 
-def _fault(text: str) -> Fault:
+def _seconds(text: str) -> float:
     try:
-        return Fault(text)
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f"bad regular expression: {error}") from None
+        return seconds_from(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def read_switches(arguments: list[str]) -> Switches:
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("expected a number from 1")
+    return int(text)
+
+
+def _with_regex(make: Callable[[str], _T]) -> Callable[[str], _T]:
+    def read(text: str) -> _T:
+        try:
+            return make(text)
+        except re.error as error:
+            raise argparse.ArgumentTypeError(f"bad regular expression: {error}") from None
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.IGNORECASE | re.DOTALL)
+
+
+def _add_times(parser: argparse.ArgumentParser) -> None:
+    for name, default, text in (
+        ("--lag", 0.0, "when the other frontends learn of a change of the catalog (0)"),
+        ("--create-lag", 0.0, "when a frontend learns of its own background CREATE (0)"),
+        ("--swap-window", 0.0, "between the look-up of a SWAP and meta's turn (0)"),
+        ("--build-time", 0.05, "how long a build takes at least (0.05)"),
+    ):
+        parser.add_argument(name, type=_seconds, default=default, metavar="SECONDS", help=text)
+
+
+def _add_faults(parser: argparse.ArgumentParser) -> None:
+    for name, metavar, kind, text in (
+        ("--build-hang", "REGEX", _pattern, "builds of such statements end only by cancel or drop"),
+        ("--build-fail", "REGEX@N", Fault, "the N-th build of such a statement fails halfway"),
+        ("--fail", "REGEX@N", Fault, "the statement does nothing and answers an injected error"),
+        ("--disconnect", "[after:]REGEX@N", Fault, "the connection is cut instead of an answer"),
+        ("--delay", "REGEX@N=SECONDS", Delay, "the answer comes that much later"),
+        ("--crash", "[after:]REGEX@N", Fault, "the process exits, all connections are reset"),
+        ("--recover-at", "REGEX@N", Fault, "the cluster recovers, as with the statement RECOVER"),
+    ):
+        read = _with_regex(kind)
+        parser.add_argument(
+            name, type=read, action="append", default=[], metavar=metavar, help=text
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="run",
         description="A small database server that behaves on the wire like RisingWave.",
@@ -93,34 +120,20 @@ def read_switches(arguments: list[str]) -> Switches:
         "--port", type=int, default=0, help="port on 127.0.0.1; 0 picks a free one (default)"
     )
     parser.add_argument(
+        "--frontends",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="frontends of one cluster; the others listen on the ports after --port, or free ones",
+    )
+    parser.add_argument(
         "--version",
-        choices=sorted(_RELEASES),
+        choices=sorted(RELEASES),
         default="2.7",
         help="release to behave like (default 2.7)",
     )
-    parser.add_argument(
-        "--build-time",
-        type=float,
-        default=0.05,
-        metavar="SECONDS",
-        help="how long a build takes at least (default 0.05)",
-    )
-    parser.add_argument(
-        "--fail",
-        type=_fault,
-        action="append",
-        default=[],
-        metavar="REGEX@N",
-        help="see faults below",
-    )
-    parser.add_argument(
-        "--disconnect",
-        type=_fault,
-        action="append",
-        default=[],
-        metavar="[after:]REGEX@N",
-        help="see faults below",
-    )
+    _add_times(parser)
+    _add_faults(parser)
     parser.add_argument(
         "--log",
         metavar="FILE",
@@ -134,14 +147,11 @@ def read_switches(arguments: list[str]) -> Switches:
         metavar="USER=PW",
         help="this user must log in with a password",
     )
-    found = parser.parse_args(arguments)
-    major, minor = found.version.split(".")
-    return Switches(
-        found.port,
-        Version(int(major), int(minor)),
-        found.build_time,
-        found.fail,
-        found.disconnect,
-        found.log,
-        dict(found.password),
-    )
+    return parser
+
+
+def read_switches(arguments: list[str]) -> Switches:
+    found = vars(_parser().parse_args(arguments))
+    major, minor = found.pop("version").split(".")
+    passwords = dict(found.pop("password"))
+    return Switches(version=Version(int(major), int(minor)), passwords=passwords, **found)

@@ -31,11 +31,15 @@ _TYPES: dict[str, PgType] = {
     "smallint[]": array_of(INT2),
     "int[]": array_of(INT4),
 }
-_TIMES = "initialized_at time, created_at time, initialized_at_cluster_version text, created_at_cluster_version text"
+_TIMES = (
+    "initialized_at time, created_at time, initialized_at_cluster_version text, "
+    "created_at_cluster_version text"
+)
 # A column or relation "@2.8" exists from that version on.
 _RELATIONS: dict[str, tuple[str, Callable[[rows.View], Iterable[tuple[Any, ...]]]]] = {
     "rw_catalog.rw_materialized_views": (
-        f"id int, name text, schema_id int, schema_name text @3.0, owner int, definition text, append_only bool, acl text[], {_TIMES}, "
+        "id int, name text, schema_id int, schema_name text @3.0, owner int, definition text, "
+        f"append_only bool, acl text[], {_TIMES}, "
         "background_ddl bool, status text @2.8",
         rows.materialized_views,
     ),
@@ -44,26 +48,31 @@ _RELATIONS: dict[str, tuple[str, Callable[[rows.View], Iterable[tuple[Any, ...]]
         rows.views,
     ),
     "rw_catalog.rw_tables": (
-        f"id int, name text, schema_id int, owner int, definition text, append_only bool, acl text[], {_TIMES}",
+        "id int, name text, schema_id int, owner int, definition text, append_only bool, "
+        f"acl text[], {_TIMES}",
         rows.tables,
     ),
     "rw_catalog.rw_relations": (
-        "id int, name text, relation_type text, schema_id int, owner int, definition text, acl text[]",
+        "id int, name text, relation_type text, schema_id int, owner int, definition text, "
+        "acl text[]",
         rows.relations,
     ),
     "rw_catalog.rw_indexes": (
-        "id int, name text, primary_table_id int, key_columns smallint[], include_columns smallint[], schema_id int, owner int, "
+        "id int, name text, primary_table_id int, key_columns smallint[], "
+        "include_columns smallint[], schema_id int, owner int, "
         f"definition text, acl text[], {_TIMES}, background_ddl bool @3.0",
         rows.indexes,
     ),
     "rw_catalog.rw_depend": ("objid int, refobjid int", rows.depend),
     "rw_catalog.rw_schemas": ("id int, name text, owner int, acl text[]", rows.schemas),
     "rw_catalog.rw_users": (
-        "id int, name text, is_super bool, create_db bool, create_user bool, can_login bool, is_admin bool @2.6",
+        "id int, name text, is_super bool, create_db bool, create_user bool, can_login bool, "
+        "is_admin bool @2.6",
         rows.users,
     ),
     "rw_catalog.rw_sinks": (
-        "id int, name text, schema_id int, owner int, connector text, sink_type text, connection_id int, definition text, "
+        "id int, name text, schema_id int, owner int, connector text, sink_type text, "
+        "connection_id int, definition text, "
         f"acl text[], {_TIMES}, connector_props jsonb, format_encode_options jsonb",
         rows.sinks,
     ),
@@ -72,12 +81,15 @@ _RELATIONS: dict[str, tuple[str, Callable[[rows.View], Iterable[tuple[Any, ...]]
         rows.subscriptions,
     ),
     "rw_catalog.rw_columns": (
-        "relation_id int, name text, position int, is_hidden bool, is_primary_key bool, is_distribution_key bool, is_generated bool, "
-        "is_nullable bool, generation_expression text, data_type text, type_oid int, type_len smallint, udt_type text",
+        "relation_id int, name text, position int, is_hidden bool, is_primary_key bool, "
+        "is_distribution_key bool, is_generated bool, "
+        "is_nullable bool, generation_expression text, data_type text, type_oid int, "
+        "type_len smallint, udt_type text",
         rows.columns,
     ),
     "rw_catalog.rw_ddl_progress": (
-        "ddl_id bigint, ddl_statement text, create_type text @2.6, progress text, initialized_at time, "
+        "ddl_id bigint, ddl_statement text, create_type text @2.6, progress text, "
+        "initialized_at time, "
         "is_serverless_backfill bool @3.0, backfill_type text @3.0",
         rows.ddl_progress,
     ),
@@ -86,8 +98,10 @@ _RELATIONS: dict[str, tuple[str, Callable[[rows.View], Iterable[tuple[Any, ...]]
         rows.description,
     ),
     "rw_catalog.rw_fragment_parallelism": (
-        "id int, name text, relation_type text, fragment_id int, distribution_type text, state_table_ids int[], "
-        "upstream_fragment_ids int[], flags text[], parallelism int, max_parallelism int, parallelism_policy text",
+        "id int, name text, relation_type text, fragment_id int, distribution_type text, "
+        "state_table_ids int[], "
+        "upstream_fragment_ids int[], flags text[], parallelism int, max_parallelism int, "
+        "parallelism_policy text",
         rows.nothing,
     ),
     "rw_catalog.rw_streaming_parallelism": (
@@ -99,7 +113,8 @@ _RELATIONS: dict[str, tuple[str, Callable[[rows.View], Iterable[tuple[Any, ...]]
         rows.table_fragments,
     ),
     "rw_catalog.rw_streaming_jobs @2.6": (
-        "id int, name text, database_id int, status text, parallelism text, max_parallelism int, resource_group text",
+        "id int, name text, database_id int, status text, parallelism text, max_parallelism int, "
+        "resource_group text",
         rows.streaming_jobs,
     ),
     "rw_catalog.rw_databases": ("id int, name text, owner int, acl text[]", rows.databases),
@@ -108,7 +123,8 @@ _RELATIONS: dict[str, tuple[str, Callable[[rows.View], Iterable[tuple[Any, ...]]
         rows.pg_indexes,
     ),
     "pg_catalog.pg_matviews": (
-        "schemaname text, matviewname text, matviewowner int, tablespace text, hasindexes bool, ispopulated bool, definition text",
+        "schemaname text, matviewname text, matviewowner int, tablespace text, hasindexes bool, "
+        "ispopulated bool, definition text",
         rows.pg_matviews,
     ),
     "pg_catalog.pg_namespace": ("oid int, nspname text, nspowner int, nspacl text[]", rows.schemas),
@@ -117,7 +133,8 @@ _RELATIONS: dict[str, tuple[str, Callable[[rows.View], Iterable[tuple[Any, ...]]
         rows.description,
     ),
     "information_schema.columns": (
-        "table_catalog text, table_schema text, table_name text, column_name text, ordinal_position int, data_type text",
+        "table_catalog text, table_schema text, table_name text, column_name text, "
+        "ordinal_position int, data_type text",
         rows.information_columns,
     ),
     "information_schema.tables": (
@@ -179,13 +196,16 @@ class SystemRelations:
             for name in stored_names
         ]
 
-    def snapshots(self, stored_names: set[str], user: User) -> list[SystemTable]:
-        view = rows.View(self.catalog, self.jobs, user)
+    def snapshots(
+        self, stored_names: set[str], catalog: Catalog, user: User
+    ) -> list[SystemTable]:
+        """What a user sees on a frontend that knows this catalog."""
+        view = rows.View(catalog, self.catalog, self.jobs, user)
         return [self._snapshot(self._by_stored_name[name], view) for name in stored_names]
 
     def _snapshot(self, relation: _Relation, view: rows.View) -> SystemTable:
         made = [tuple(row[i] for i in relation.kept) for row in relation.make(view)]
-        stamp = object() if relation.name in _LIVE else (self.catalog.generation, view.user.id)
+        stamp = object() if relation.name in _LIVE else view.stamp
         return SystemTable(relation.stored_name, relation.columns, made, stamp)
 
 

@@ -21,14 +21,26 @@ Row = tuple[Any, ...]
 
 @dataclass
 class View:
-    """What one user sees of the catalog."""
+    """What one user sees: most of it is the frontend's own catalog, some is asked from meta."""
 
     catalog: Catalog
+    meta: Catalog
     jobs: Jobs
     user: User
 
+    @property
+    def stamp(self) -> object:
+        """Equal for two snapshots with the same rows."""
+        return self.catalog.generation, self.meta.generation, self.user.id
+
     def seen(self, *kinds: str) -> Iterator[Relation]:
-        for relation in self.catalog.relations.values():
+        return self._seen_in(self.catalog, kinds)
+
+    def seen_by_meta(self, *kinds: str) -> Iterator[Relation]:
+        return self._seen_in(self.meta, kinds)
+
+    def _seen_in(self, catalog: Catalog, kinds: tuple[str, ...]) -> Iterator[Relation]:
+        for relation in catalog.relations.values():
             if (not kinds or relation.kind in kinds) and self._visible(relation):
                 yield relation
 
@@ -136,7 +148,9 @@ def indexes(view: View) -> Iterator[Row]:
 
 
 def depend(view: View) -> Iterator[Row]:
-    return view.catalog.dependency_pairs()
+    # Kept by the frontend since 3.0, asked from meta before.
+    catalog = view.catalog if view.catalog.version.at_least(3, 0) else view.meta
+    return catalog.dependency_pairs()
 
 
 def schemas(view: View) -> Iterator[Row]:
@@ -224,7 +238,7 @@ def description(view: View) -> Iterator[Row]:
 
 
 def streaming_jobs(view: View) -> Iterator[Row]:
-    for r in view.seen(TABLE, MATVIEW, INDEX, SINK):
+    for r in view.seen_by_meta(TABLE, MATVIEW, INDEX, SINK):
         yield (
             r.id,
             r.name,
@@ -242,12 +256,12 @@ def parallelism_of(relation: Relation) -> str:
 
 
 def parallelism(view: View) -> Iterator[Row]:
-    for r in view.seen(TABLE, MATVIEW, INDEX, SINK):
+    for r in view.seen_by_meta(TABLE, MATVIEW, INDEX, SINK):
         yield (r.id, r.name, r.kind, parallelism_of(r), 256)
 
 
 def table_fragments(view: View) -> Iterator[Row]:
-    for r in view.seen(TABLE, MATVIEW, INDEX, SINK):
+    for r in view.seen_by_meta(TABLE, MATVIEW, INDEX, SINK):
         yield (r.id, "CREATING" if r.creating else "CREATED", parallelism_of(r), 256)
 
 
