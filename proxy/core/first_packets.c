@@ -84,4 +84,7 @@ void session_connected(struct session *s)
     }
     session_enter(s, SESSION_LOGIN);
     walk_resume(&s->walk[CLIENT], &walk_from_client, s);
+    if (s->eof[CLIENT]) {
+        session_pass_half_close(s);
+    }
 }

@@ -146,7 +146,9 @@ void session_pass_half_close(struct session *s)
         session_relay(s, SERVER, buf_bytes(&s->walk[CLIENT].held), buf_len(&s->walk[CLIENT].held),
                       false);
     }
-    if (s->state == SESSION_RELAY || s->state == SESSION_SKIPPING) {
+    if (s->state == SESSION_LOGIN) {
+        session_act(s, ACTION_SHUTDOWN_WRITE, SERVER); /* the login's own deadline stands */
+    } else if (s->state == SESSION_RELAY || s->state == SESSION_SKIPPING) {
         session_act(s, ACTION_SHUTDOWN_WRITE, SERVER);
         s->deadline = s->now.mono_ms + LIMIT_HALF_CLOSED_MS;
         session_end_if_idle(s);

@@ -267,15 +267,17 @@ static void on_client_end(struct session *s, bool broken)
     case SESSION_REPLACING:
         notice_client_leaving(s);
         break;
+    case SESSION_CONNECTING:
+    case SESSION_LOGIN:
     case SESSION_BRACKET:
     case SESSION_RELAY:
     case SESSION_SKIPPING:
         if (broken) {
             s->client_left = true;
             session_close(s, "client connection lost");
-        } else if (s->state != SESSION_BRACKET) {
+        } else if (s->state != SESSION_BRACKET && s->state != SESSION_CONNECTING) {
             session_pass_half_close(s);
-        } /* else passed on when the bracket ends: the answer may still be the server's */
+        } /* else passed on when the server is there, or when the bracket ends */
         break;
     default:
         s->client_left = true;
