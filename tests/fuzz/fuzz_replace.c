@@ -8,6 +8,7 @@
 #include "replace.h"
 #include "temp_name.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,28 +86,66 @@ static struct moment moment_of(const struct catalog *c)
     return (struct moment){.mono_ms = c->now_ms, .unix_us = 1767225600000000 + c->now_ms * 1000};
 }
 
+/* Steps over one quoted name, a quote inside it doubled; NULL when there is none. */
+static const char *behind_name(const char *at)
+{
+    if (at == NULL || *at != '"') {
+        return NULL;
+    }
+    for (at++; *at != 0; at++) {
+        if (*at == '"' && at[1] != '"') {
+            return at + 1;
+        }
+        at += *at == '"';
+    }
+    return NULL;
+}
+
+static const char *behind_text(const char *at, const char *text)
+{
+    size_t len = strlen(text);
+    return at != NULL && strncmp(at, text, len) == 0 ? at + len : NULL;
+}
+
+/* Names and literals may hold any word: the server chose the schema's. */
+static bool has_word_outside_quotes(const char *sql, const char *word)
+{
+    char quote = 0;
+    for (const char *at = sql; *at != 0; at++) {
+        if (quote != 0) {
+            quote = *at == quote ? 0 : quote;
+        } else if (*at == '"' || *at == '\'') {
+            quote = *at;
+        } else if (behind_text(at, word) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The first is the temporary name of this run, in quotes: what is dropped, or swapped. */
 static void check_statement(const struct replace *r, const char *sql)
 {
     bool drops = strncmp(sql, "DROP ", 5) == 0;
-    bool swaps = strncmp(sql, "ALTER ", 6) == 0;
-    require(strstr(sql, "CASCADE") == NULL);
-    if (!drops && !swaps) {
+    bool alters = strncmp(sql, "ALTER ", 6) == 0;
+    require(!has_word_outside_quotes(sql, "CASCADE"));
+    if (!drops && !alters) {
         return;
     }
     char wanted[64] = "_tmp_";
     (void)strncat(wanted, replace_id(r), TEMP_STAMP_LEN);
-    const char *stamp = strstr(sql, wanted);
-    require(stamp != NULL);
-    const char *end = stamp + strlen(wanted);
-    require(drops ? strcmp(end, "\"") == 0
-                  : strncmp(end, "\" SWAP WITH \"", 13) == 0 ||
-                        strncmp(end, "\" OWNER TO \"", 12) == 0);
-    /* Nothing but the two quoted parts of the name stands in front. */
-    const char *begin = drops ? "DROP MATERIALIZED VIEW \"" : "ALTER MATERIALIZED VIEW \"";
-    require(strncmp(sql, begin, strlen(begin)) == 0);
-    const char *dot = strstr(sql, "\".\"");
-    require(dot != NULL && dot < stamp);
+    (void)strncat(wanted, "\"", 1);
+    const char *name =
+        behind_text(sql, drops ? "DROP MATERIALIZED VIEW " : "ALTER MATERIALIZED VIEW ");
+    const char *end = behind_name(behind_text(behind_name(name), "."));
+    require(end != NULL && (size_t)(end - sql) > strlen(wanted));
+    require(strncmp(end - strlen(wanted), wanted, strlen(wanted)) == 0);
+    if (alters) {
+        const char *swapped = behind_name(behind_text(end, " SWAP WITH "));
+        const char *owner = behind_name(behind_text(end, " OWNER TO "));
+        end = swapped != NULL ? behind_name(behind_text(swapped, ".")) : owner;
+    }
+    require(end != NULL && *end == 0);
 }
 
 /* Rows of any shape: cells from the list above, or bytes of the input. */
