@@ -134,7 +134,7 @@ static void check_statement(const struct replace *r, const char *sql)
     }
     char wanted[64] = "_tmp_";
     (void)strncat(wanted, replace_id(r), TEMP_STAMP_LEN);
-    (void)strncat(wanted, "\"", 1);
+    wanted[strlen(wanted)] = '"'; /* the array is zeroed and longer */
     const char *name =
         behind_text(sql, drops ? "DROP MATERIALIZED VIEW " : "ALTER MATERIALIZED VIEW ");
     const char *end = behind_name(behind_text(behind_name(name), "."));
