@@ -30,16 +30,15 @@ static void begin_connecting(struct session *s, const struct wire_start *start)
 
 /* Answers a request for encryption with "no", once each, as the manual has it (55.2.10, 55.2.11).
  */
-static bool refuse_encryption(struct session *s, bool *asked, size_t packet_len)
+static void refuse_encryption(struct session *s, bool *asked, size_t packet_len)
 {
     if (*asked) {
         session_fail(s, "08P01", "encryption was requested twice", NULL);
-        return false;
+        return;
     }
     *asked = true;
     buf_add_byte(output_kept(&s->out[CLIENT]), 'N');
     buf_consume(&s->startup, packet_len);
-    return true;
 }
 
 void session_read_first_packets(struct session *s)
@@ -57,10 +56,10 @@ void session_read_first_packets(struct session *s)
         }
         switch (start.kind) {
         case START_SSL_REQUEST:
-            (void)refuse_encryption(s, &s->ssl_asked, start.packet_len);
+            refuse_encryption(s, &s->ssl_asked, start.packet_len);
             break;
         case START_GSSENC_REQUEST:
-            (void)refuse_encryption(s, &s->gss_asked, start.packet_len);
+            refuse_encryption(s, &s->gss_asked, start.packet_len);
             break;
         case START_CANCEL_REQUEST:
         case START_STARTUP:

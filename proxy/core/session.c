@@ -324,17 +324,12 @@ static void on_deadline(struct session *s)
     case SESSION_CANCELLING:
         session_close(s, "the server did not close the cancel connection");
         break;
-    case SESSION_RELAY:
-    case SESSION_BRACKET:
-    case SESSION_SKIPPING:
-        if (s->eof[CLIENT]) {
-            session_close(s, "the client has left and the server does not end the session");
-            break;
-        }
-        session_fail(s, "57014", "canceling authentication due to timeout", NULL);
-        break;
     default:
-        session_fail(s, "57014", "canceling authentication due to timeout", NULL);
+        if (s->eof[CLIENT] && s->state >= SESSION_RELAY) {
+            session_close(s, "the client has left and the server does not end the session");
+        } else {
+            session_fail(s, "57014", "canceling authentication due to timeout", NULL);
+        }
         break;
     }
 }

@@ -68,7 +68,7 @@ static void release(struct conn *c)
     }
     c->proxy->memory -= c->memory;
     session_free(c->session);
-    proxy_forget(p, c);
+    proxy_forget_conn(p);
     mem_free(c);
 }
 

@@ -50,9 +50,8 @@ static void end_if_empty(struct proxy *p)
     close_handle((uv_handle_t *)&p->wake);
 }
 
-void proxy_forget(struct proxy *p, struct conn *c)
+void proxy_forget_conn(struct proxy *p)
 {
-    (void)c;
     p->num_conns--;
     end_if_empty(p);
 }

@@ -41,6 +41,6 @@ struct proxy {
 
 struct moment proxy_now(const struct proxy *p);
 /* A connection is gone: the last one ends a shutdown. */
-void proxy_forget(struct proxy *p, struct conn *c);
+void proxy_forget_conn(struct proxy *p);
 
 #endif

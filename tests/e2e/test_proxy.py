@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 
+import play
 import psycopg
 import pytest
 
@@ -131,14 +132,6 @@ def test_too_many_connections_are_told_so():
         assert eventually(lambda: can_connect(proxy.port))
 
 
-def error_of(conn: psycopg.Connection, sql: str) -> str:
-    try:
-        conn.execute(sql)
-        return ""
-    except psycopg.OperationalError as error:
-        return str(error)
-
-
 def can_connect(port: int) -> bool:
     try:
         connect(port).close()
@@ -150,7 +143,11 @@ def can_connect(port: int) -> bool:
 def test_sigterm_ends_idle_sessions_and_lets_a_replacement_finish():
     with serving("--build-time", "1") as proxy:
         make_view(proxy.server.port)
-        idle = connect(proxy.port)
+        # Spoken raw: libpq sometimes reports only the end of the connection behind the message.
+        idle = play.Conn("127.0.0.1", proxy.port, {"user": "root", "database": "dev"})
+        idle.startup()
+        while idle.recv(20)[0] != "ReadyForQuery":
+            pass
         done = []
 
         def replace() -> None:
@@ -162,7 +159,10 @@ def test_sigterm_ends_idle_sessions_and_lets_a_replacement_finish():
         thread.start()
         assert eventually(Catalog(proxy.server.port).leftovers)
         proxy.signal(signal.SIGTERM)
-        assert "administrator command" in eventually(lambda: error_of(idle, "SELECT 1"))
+        name, fields = idle.recv(10)
+        assert (name, fields["S"], fields["C"]) == ("ErrorResponse", "FATAL", "57P01")
+        assert "administrator command" in fields["M"] and idle.recv(10)[0] == "Closed"
+        idle.sock.close()
         with pytest.raises(OSError):
             socket.create_connection(("127.0.0.1", proxy.port), timeout=2).close()
         thread.join(10)
