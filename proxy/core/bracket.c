@@ -6,7 +6,7 @@
  * cannot be cancelled. Between the two errors stands the server's answer to the client's own
  * message:
  *
- *     Query(first nonce)   the client's Query   Sync   Query(last nonce)
+ *     Query(first nonce)   the client's message   Sync   Query(last nonce)
  *
  * Exactly the refusal of CREATE OR REPLACE VIEW: nothing has happened on the server and the
  * statement is ours. Anything else was the answer, and passes. The first nonce never answered: the
@@ -16,6 +16,9 @@
  * A Query of several statements goes through it whole: the server checks the syntax of all of it,
  * runs what stands in front of the candidate, and refuses there. What stands behind is the next
  * Query.
+ *
+ * After an error in a series of the extended protocol our Sync has ended the server's skipping, so
+ * the rest of the client's series is dropped here.
  */
 #include "session_internal.h"
 
@@ -31,7 +34,7 @@ static const char refusal_line[] = "Feature is not yet implemented: CREATE OR RE
 void bracket_cleanup(struct bracket *b)
 {
     buf_cleanup(&b->refusal);
-    buf_cleanup(&b->text);
+    buf_cleanup(&b->body);
     *b = (struct bracket){.waiting_ready = -1};
 }
 
@@ -42,8 +45,8 @@ static uint64_t load_u64(const uint8_t *at)
     return value;
 }
 
-/* One word that nobody can guess: a counter through a keyed mixer (the finaliser of splitmix64). */
-static void make_nonce(struct session *s, char out_nonce[NONCE_LEN + 1])
+/* A counter through a keyed mixer (the finaliser of splitmix64). */
+void make_nonce(struct session *s, char out_nonce[NONCE_LEN + 1])
 {
     uint64_t x = load_u64(s->config.nonce_seed) + ++s->nonces * UINT64_C(0x9e3779b97f4a7c15);
     x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -52,26 +55,26 @@ static void make_nonce(struct session *s, char out_nonce[NONCE_LEN + 1])
     (void)snprintf(out_nonce, NONCE_LEN + 1, "mvswap_%016" PRIx64, x);
 }
 
-bool bracket_begin_if_candidate(struct session *s, const uint8_t *text, size_t len)
+bool may_intercept(const struct session *s)
 {
-    struct candidate candidate = {0};
-    if (s->kind != SERVER_MAYBE_RISINGWAVE || s->other_encoding ||
-        !candidate_find(text, len, &candidate)) {
-        return false;
-    }
+    return s->kind == SERVER_MAYBE_RISINGWAVE && !s->other_encoding && !s->copy_in;
+}
+
+bool bracket_begin(struct session *s, uint8_t tag, const uint8_t *body, size_t len)
+{
     struct bracket *b = &s->bracket;
     bracket_cleanup(b);
-    b->candidate = candidate;
-    buf_add(&b->text, text, len);
-    buf_add_byte(&b->text, 0);
-    if (buf_failed(&b->text)) {
+    b->tag = tag;
+    buf_add(&b->body, body, len);
+    if (buf_failed(&b->body)) {
+        bracket_cleanup(b);
         return false;
     }
     make_nonce(s, b->first);
     make_nonce(s, b->last);
     struct buf *out = output_kept(&s->out[SERVER]);
     wire_add_query(out, b->first);
-    wire_add_message(out, CLIENT_QUERY, buf_bytes(&b->text), buf_len(&b->text));
+    wire_add_message(out, tag, buf_bytes(&b->body), buf_len(&b->body));
     wire_add_sync(out);
     wire_add_query(out, b->last);
     session_enter(s, SESSION_BRACKET);
@@ -80,22 +83,34 @@ bool bracket_begin_if_candidate(struct session *s, const uint8_t *text, size_t l
     return true;
 }
 
+bool bracket_begin_if_candidate(struct session *s, const uint8_t *text, size_t len)
+{
+    struct candidate candidate = {0};
+    /* The NUL behind the text goes along. */
+    if (!may_intercept(s) || !candidate_find(text, len, &candidate) ||
+        !bracket_begin(s, CLIENT_QUERY, text, len + 1)) {
+        return false;
+    }
+    s->bracket.candidate = candidate;
+    return true;
+}
+
 bool bracket_send_rest(struct session *s)
 {
     struct bracket *b = &s->bracket;
     size_t rest = b->candidate.rest;
-    size_t len = buf_len(&b->text) - 1 - rest;
+    size_t len = b->tag == CLIENT_QUERY ? buf_len(&b->body) - 1 - rest : 0;
     if (len == 0) {
         return false;
     }
-    struct buf text = {0};
-    buf_swap(&text, &b->text);
-    if (!bracket_begin_if_candidate(s, buf_bytes(&text) + rest, len)) {
+    struct buf body = {0};
+    buf_swap(&body, &b->body);
+    if (!bracket_begin_if_candidate(s, buf_bytes(&body) + rest, len)) {
         bracket_cleanup(b);
-        wire_add_message(output_kept(&s->out[SERVER]), CLIENT_QUERY, buf_bytes(&text) + rest,
+        wire_add_message(output_kept(&s->out[SERVER]), CLIENT_QUERY, buf_bytes(&body) + rest,
                          len + 1);
     }
-    buf_cleanup(&text);
+    buf_cleanup(&body);
     return true;
 }
 
@@ -130,6 +145,11 @@ enum walk_act bracket_start(struct session *s, const struct wire_header *header)
     case SERVER_NOTIFICATION_RESPONSE:
         /* May come at any time and say nothing about whose the ReadyForQuery is. */
         return WALK_FORWARD;
+    case SERVER_PARSE_COMPLETE:
+    case SERVER_BIND_COMPLETE:
+    case SERVER_CLOSE_COMPLETE:
+        s->bracket.took_effect |= s->bracket.stage == BRACKET_ANSWER;
+        break;
     default:
         break;
     }
@@ -160,43 +180,78 @@ void resume_client(struct session *s)
     session_end_if_idle(s);
 }
 
-static void refuse_in_transaction(struct session *s)
+/* What the client gets in place of a refusal when nothing is begun. */
+static void answer_error(struct session *s, const struct wire_report *report)
 {
     struct buf *out = output_kept(&s->out[CLIENT]);
-    wire_add_error_response(
-        out, &(struct wire_report){
-                 .severity = "ERROR",
-                 .sqlstate = "25006",
-                 .message = "cannot execute CREATE OR REPLACE MATERIALIZED VIEW in a read-only"
-                            " transaction",
-                 .hint = "End the transaction first."});
-    wire_add_ready_for_query(out, s->status);
-    session_count_answer(s);
+    wire_add_error_response(out, report);
+    if (s->bracket.tag == CLIENT_QUERY) {
+        wire_add_ready_for_query(out, s->status);
+        session_count_answer(s);
+    }
 }
 
+/* The statement is ours: begins the replacement, unless something speaks against it. */
+static bool begin_replacement(struct session *s)
+{
+    struct bracket *b = &s->bracket;
+    if (client_is_leaving(s)) {
+        s->client_left = true;
+        session_close(s, "client left before its statement was begun");
+        return true;
+    }
+    if (b->cancelled) {
+        answer_error(s,
+                     &(struct wire_report){.severity = "ERROR",
+                                           .sqlstate = "57014",
+                                           .message = "canceling statement due to user request"});
+        return false;
+    }
+    if (s->status != 'I') {
+        answer_error(s, &(struct wire_report){
+                            .severity = "ERROR",
+                            .sqlstate = "25006",
+                            .message =
+                                "cannot execute CREATE OR REPLACE MATERIALIZED VIEW in a read-only"
+                                " transaction",
+                            .hint = "End the transaction first."});
+        return false;
+    }
+    session_enter(s, SESSION_REPLACING);
+    conversation_begin(s);
+    return true;
+}
+
+/* Both nonces have been answered, and no cancel is on its way. */
 static void finish(struct session *s)
 {
     struct bracket *b = &s->bracket;
     bool refused = buf_len(&b->refusal) != 0;
-    if (refused && client_is_leaving(s)) {
-        s->client_left = true;
-        session_close(s, "client left before its statement was begun");
+    if (refused && s->cancel_way != CANCEL_NONE) {
+        b->stage = BRACKET_ENDED;
         return;
     }
-    if (refused && s->status == 'I') {
-        session_enter(s, SESSION_REPLACING);
-        conversation_begin(s);
+    if (refused && begin_replacement(s)) {
         return;
     }
-    if (refused) {
-        refuse_in_transaction(s);
+    if (b->took_effect) {
+        extended_took_effect(s);
     }
-    if (!b->first_came) {
+    bool is_query = b->tag == CLIENT_QUERY;
+    if (!b->first_came && is_query) {
         s->asked--; /* the server skipped the client's Query: no answer will come */
     }
-    session_enter(s, b->first_came ? SESSION_RELAY : SESSION_SKIPPING);
+    bool skipping = !b->first_came || (!is_query && b->failed);
+    session_enter(s, skipping ? SESSION_SKIPPING : SESSION_RELAY);
     bracket_cleanup(b);
     resume_client(s);
+}
+
+void bracket_cancel_done(struct session *s)
+{
+    if (s->bracket.stage == BRACKET_ENDED) {
+        finish(s);
+    }
 }
 
 static void on_ready(struct session *s, uint8_t status)
@@ -216,6 +271,8 @@ static void on_ready(struct session *s, uint8_t status)
         release_ready(s);
         b->waiting_ready = status;
         break;
+    case BRACKET_ENDED:
+        break; /* nothing was asked */
     }
 }
 
@@ -237,7 +294,10 @@ static void on_error(struct session *s, const struct wire_header *header, const 
         return;
     }
     release_ready(s);
-    if (b->stage == BRACKET_ANSWER && buf_len(&b->refusal) == 0 && is_refusal(error.message)) {
+    b->failed |= b->stage == BRACKET_ANSWER;
+    bool runs = b->tag == CLIENT_QUERY || b->tag == CLIENT_EXECUTE;
+    if (runs && b->stage == BRACKET_ANSWER && buf_len(&b->refusal) == 0 &&
+        is_refusal(error.message)) {
         buf_add(&b->refusal, body, header->body_len);
         if (buf_failed(&b->refusal)) {
             session_fail(s, "53200", "out of memory", NULL);

@@ -61,6 +61,19 @@ static bool find(const char *text, size_t len, const struct sql_tokens *tokens,
     return is_found;
 }
 
+/* Where the first statement that is not empty begins. */
+static size_t first_statement(const uint8_t *text, size_t len, const struct sql_tokens *tokens)
+{
+    size_t cursor = 0;
+    struct sql_piece piece;
+    while (sql_next_piece((const char *)text, len, tokens, &cursor, &piece)) {
+        if (!piece.empty) {
+            return tokens->items[piece.first].start;
+        }
+    }
+    return len;
+}
+
 /* A parameter behind the candidate would reach the server in a Query of ours, out of the original.
  */
 static bool has_parameter(const struct sql_tokens *tokens)
@@ -71,6 +84,22 @@ static bool has_parameter(const struct sql_tokens *tokens)
         }
     }
     return false;
+}
+
+bool candidate_find_alone(const uint8_t *text, size_t len, struct candidate *out_candidate)
+{
+    struct sql_tokens tokens = {0};
+    struct candidate found = {0};
+    if (!sql_gate(text, len) || sql_scan((const char *)text, len, &tokens) != SQL_SCAN_OK) {
+        return false;
+    }
+    bool alone = find((const char *)text, len, &tokens, &found) && found.rest == len &&
+                 found.start == first_statement(text, len, &tokens);
+    sql_tokens_cleanup(&tokens);
+    if (alone) {
+        *out_candidate = found;
+    }
+    return alone;
 }
 
 bool candidate_find(const uint8_t *text, size_t len, struct candidate *out_candidate)

@@ -1,6 +1,7 @@
 /*
- * candidate: does this Query text hold a statement that mvswap may implement? Recognising makes it
- * a candidate only; whether the server would have run it is learnt from the server (bracket.c).
+ * candidate: does this text of a Query or Parse hold a statement that mvswap may implement?
+ * Recognising makes it a candidate only; whether the server would have run it is learnt from the
+ * server (bracket.c).
  */
 #ifndef MVSWAP_CORE_CANDIDATE_H
 #define MVSWAP_CORE_CANDIDATE_H
@@ -27,5 +28,13 @@ struct candidate {
  * not be told.
  */
 MUST_CHECK bool candidate_find(const uint8_t *text, size_t len, struct candidate *out_candidate);
+
+/*
+ * candidate_find_alone: is `text` one CREATE OR REPLACE MATERIALIZED VIEW, as a Parse may hold it?
+ * Parameters are allowed, since they are bound again. In doubt, or with more statements than one
+ * (which the server refuses), it is not.
+ */
+MUST_CHECK bool candidate_find_alone(const uint8_t *text, size_t len,
+                                     struct candidate *out_candidate);
 
 #endif

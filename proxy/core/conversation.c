@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { CANCEL_AGAIN_MS = 1000 };
+
 static void drive(struct session *s);
 
 void conversation_cleanup(struct conversation *t)
@@ -17,91 +19,9 @@ void conversation_cleanup(struct conversation *t)
     result_rows_reset(&t->rows);
     buf_cleanup(&t->error);
     t->wait = ENGINE_IDLE;
+    t->cancellable = false;
+    t->cancel_again_ms = MOMENT_NEVER;
     t->step = NULL;
-}
-
-static struct wire_report report_of(const struct replace_notice *notice)
-{
-    return (struct wire_report){.severity = notice->severity,
-                                .sqlstate = notice->sqlstate,
-                                .message = notice->message,
-                                .detail = notice->detail,
-                                .hint = notice->hint};
-}
-
-static void pass_notices(struct session *s)
-{
-    struct replace_notice notice;
-    while (replace_next_notice(s->talk.engine, &notice)) {
-        if (!s->client_left) {
-            struct wire_report report = report_of(&notice);
-            wire_add_notice_response(output_kept(&s->out[CLIENT]), &report);
-        }
-        if (strcmp(notice.severity, "WARNING") == 0) {
-            session_log(s, REPORT_WARNING, "replace", notice.message);
-        }
-    }
-}
-
-static void log_step(struct session *s)
-{
-    const char *step = replace_step_name(s->talk.engine);
-    if (s->talk.step == NULL || strcmp(step, s->talk.step) != 0) {
-        s->talk.step = step;
-        session_log(s, REPORT_INFO, "step", step);
-    }
-}
-
-/* One answer for the client's one statement. */
-static void answer(struct session *s, const struct replace_outcome *outcome)
-{
-    struct buf *out = output_kept(&s->out[CLIENT]);
-    struct wire_report report = report_of(&outcome->error);
-    switch (outcome->kind) {
-    case REPLACE_SUCCEEDED:
-        wire_add_command_complete(out, outcome->tag);
-        break;
-    case REPLACE_NOT_OURS:
-        wire_add_message(out, SERVER_ERROR_RESPONSE, buf_bytes(&s->bracket.refusal),
-                         buf_len(&s->bracket.refusal));
-        break;
-    case REPLACE_FAILED_BY_SERVER:
-        wire_add_message(out, SERVER_ERROR_RESPONSE, outcome->raw, outcome->raw_len);
-        break;
-    case REPLACE_FAILED:
-    case REPLACE_PENDING:
-        if (outcome->server_lost) {
-            report.severity = "FATAL";
-        }
-        wire_add_error_response(out, &report);
-        break;
-    }
-}
-
-static void answer_ready(struct session *s)
-{
-    wire_add_ready_for_query(output_kept(&s->out[CLIENT]), s->status);
-    session_count_answer(s);
-}
-
-static void log_outcome(struct session *s, const struct replace_outcome *outcome)
-{
-    switch (outcome->kind) {
-    case REPLACE_SUCCEEDED:
-        session_log(s, REPORT_INFO, "replace", "succeeded");
-        break;
-    case REPLACE_NOT_OURS:
-        session_log(s, REPORT_INFO, "replace", "left to the server");
-        break;
-    case REPLACE_FAILED_BY_SERVER:
-        /* The server's text may quote the statement: it stays out of the log. */
-        session_log(s, REPORT_WARNING, "replace", "failed: error of the server");
-        break;
-    case REPLACE_FAILED:
-    case REPLACE_PENDING:
-        session_log(s, REPORT_WARNING, "replace", outcome->error.message);
-        break;
-    }
 }
 
 static void finish(struct session *s)
@@ -109,9 +29,9 @@ static void finish(struct session *s)
     const struct replace_outcome *outcome = replace_outcome(s->talk.engine);
     bool lost = outcome->server_lost;
     bool succeeded = outcome->kind == REPLACE_SUCCEEDED;
-    log_outcome(s, outcome);
+    answer_log_outcome(s, outcome);
     if (!s->client_left) {
-        answer(s, outcome);
+        answer_outcome(s, outcome);
     }
     if (s->lock_taken) {
         session_act(s, ACTION_UNLOCK, CLIENT);
@@ -128,14 +48,70 @@ static void finish(struct session *s)
         return;
     }
     s->deadline = MOMENT_NEVER;
-    session_enter(s, SESSION_RELAY);
-    /* An error stops the rest, as it does on the server. */
+    /* An error stops the rest, as it does on the server: of a Query here, of a series up to its
+     * Sync. */
+    bool is_query = s->bracket.tag == CLIENT_QUERY;
+    session_enter(s, succeeded || is_query ? SESSION_RELAY : SESSION_SKIPPING);
     if (!succeeded || !bracket_send_rest(s)) {
-        bracket_cleanup(&s->bracket);
         answer_ready(s);
+        bracket_cleanup(&s->bracket);
     }
-    if (s->state == SESSION_RELAY) {
+    if (s->state != SESSION_BRACKET) {
         resume_client(s);
+    }
+}
+
+/*
+ * Sends a statement with the client's own parameters, under names of ours. The statement stays on
+ * the server until the session ends: closing it would close the client's unnamed portal
+ * (risingwave.md 13). A nonce marks the end: ReadyForQuery messages are never counted.
+ */
+static void send_with_parameters(struct session *s, const char *sql)
+{
+    struct conversation *t = &s->talk;
+    const struct prepared_portal *portal = s->bracket.portal;
+    struct buf *out = output_kept(&s->out[SERVER]);
+    char name[NONCE_LEN + 1];
+    make_nonce(s, name);
+    make_nonce(s, t->nonce);
+    t->end = END_BY_NONCE;
+    size_t start = wire_begin_message(out, CLIENT_PARSE);
+    wire_add_text(out, name);
+    wire_add_text(out, sql);
+    buf_add(out, portal->statement->types, portal->statement->types_len);
+    wire_end_message(out, start);
+    start = wire_begin_message(out, CLIENT_BIND);
+    wire_add_text(out, name);
+    wire_add_text(out, name);
+    buf_add(out, portal->values, portal->values_len);
+    wire_end_message(out, start);
+    start = wire_begin_message(out, CLIENT_EXECUTE);
+    wire_add_text(out, name);
+    buf_add_u32(out, 0);
+    wire_end_message(out, start);
+    wire_add_sync(out);
+    start = wire_begin_message(out, CLIENT_CLOSE);
+    buf_add_byte(out, 'P');
+    wire_add_text(out, name);
+    wire_end_message(out, start);
+    wire_add_query(out, t->nonce);
+}
+
+static void send(struct session *s, const struct replace_request *request)
+{
+    struct conversation *t = &s->talk;
+    result_rows_reset(&t->rows);
+    buf_cleanup(&t->error);
+    t->got_error = false;
+    t->notices_to_client = request->notices_to_client;
+    t->cancellable = request->cancellable;
+    t->cancel_again_ms = MOMENT_NEVER;
+    t->wait = ENGINE_WAITS_RESULT;
+    t->end = END_BY_READY;
+    if (request->with_parameters && s->bracket.portal != NULL) {
+        send_with_parameters(s, request->sql);
+    } else {
+        wire_add_query(output_kept(&s->out[SERVER]), request->sql);
     }
 }
 
@@ -145,12 +121,7 @@ static bool grant(struct session *s, const struct replace_request *request)
     struct conversation *t = &s->talk;
     switch (request->kind) {
     case REPLACE_RUN:
-        result_rows_reset(&t->rows);
-        buf_cleanup(&t->error);
-        t->got_error = false;
-        t->notices_to_client = request->notices_to_client;
-        t->wait = ENGINE_WAITS_RESULT;
-        wire_add_query(output_kept(&s->out[SERVER]), request->sql);
+        send(s, request);
         return false;
     case REPLACE_WAIT:
         t->wake_ms = request->until_ms;
@@ -184,11 +155,15 @@ static void drive(struct session *s)
     struct replace_request request;
     bool more = true;
     while (more) {
-        pass_notices(s);
+        answer_notices(s);
+        if (s->talk.wait == ENGINE_IDLE && s->cancel_way != CANCEL_NONE && !s->eof[SERVER]) {
+            s->talk.wait = ENGINE_WAITS_CANCEL;
+            return;
+        }
         more = replace_next(s->talk.engine, &request);
         if (more) {
-            log_step(s);
-            pass_notices(s);
+            answer_log_step(s);
+            answer_notices(s);
             s->talk.wait = ENGINE_IDLE;
             more = grant(s, &request);
         }
@@ -199,17 +174,23 @@ void conversation_begin(struct session *s)
 {
     struct conversation *t = &s->talk;
     t->started = s->now;
-    const struct candidate *candidate = &s->bracket.candidate;
-    t->engine = replace_new((const char *)buf_bytes(&s->bracket.text) + candidate->start,
-                            candidate->end - candidate->start, &s->config.settings, s->now);
+    t->cancel_again_ms = MOMENT_NEVER;
+    const struct prepared_portal *portal = s->bracket.portal;
+    const struct candidate *candidate =
+        portal != NULL ? &portal->statement->candidate : &s->bracket.candidate;
+    const char *text =
+        portal != NULL ? portal->statement->text : (const char *)buf_bytes(&s->bracket.body);
+    t->engine = replace_new(text + candidate->start, candidate->end - candidate->start,
+                            &s->config.settings, s->now);
     if (t->engine == NULL) {
+        bool is_query = s->bracket.tag == CLIENT_QUERY;
         struct buf *out = output_kept(&s->out[CLIENT]);
         wire_add_error_response(out, &(struct wire_report){.severity = "ERROR",
                                                            .sqlstate = "53200",
                                                            .message = "out of memory"});
         answer_ready(s);
         bracket_cleanup(&s->bracket);
-        session_enter(s, SESSION_RELAY);
+        session_enter(s, is_query ? SESSION_RELAY : SESSION_SKIPPING);
         resume_client(s);
         return;
     }
@@ -252,8 +233,21 @@ static void result_came(struct session *s)
         result.tag = result_rows_tag(&t->rows);
     }
     t->wait = ENGINE_IDLE;
+    t->cancel_again_ms = MOMENT_NEVER;
     replace_result(t->engine, &result, s->now);
     drive(s);
+}
+
+/* The word behind a series, quoted, marks its end; the first other error is the answer. */
+static void error_came(struct conversation *t, const uint8_t *body, size_t len)
+{
+    if (t->end == END_BY_NONCE && strstr(wire_read_error(body, len).message, t->nonce) != NULL) {
+        t->end = END_NONCE_CAME;
+        return;
+    }
+    t->got_error = true;
+    buf_truncate(&t->error, 0);
+    buf_add(&t->error, body, len);
 }
 
 void conversation_message(struct session *s, const struct wire_header *header, const uint8_t *whole,
@@ -273,9 +267,12 @@ void conversation_message(struct session *s, const struct wire_header *header, c
         result_rows_complete(&t->rows, body, header->body_len);
         break;
     case SERVER_ERROR_RESPONSE:
-        t->got_error = true;
-        buf_truncate(&t->error, 0);
-        buf_add(&t->error, body, header->body_len);
+        error_came(t, body, header->body_len);
+        break;
+    case SERVER_PARSE_COMPLETE:
+    case SERVER_BIND_COMPLETE:
+    case SERVER_CLOSE_COMPLETE:
+        t->rows.bad |= t->end == END_BY_READY;
         break;
     case SERVER_NOTICE_RESPONSE:
         if (t->notices_to_client) {
@@ -293,7 +290,7 @@ void conversation_message(struct session *s, const struct wire_header *header, c
         if (header->body_len == 1) {
             s->status = body[0];
         }
-        if (t->wait == ENGINE_WAITS_RESULT) {
+        if (t->wait == ENGINE_WAITS_RESULT && t->end != END_BY_NONCE) {
             result_came(s);
         }
         break;
@@ -313,8 +310,21 @@ void conversation_locked(struct session *s)
     }
 }
 
+/* A cancel may come to the server before the statement that it is meant for. */
+static void cancel_again_if_needed(struct session *s)
+{
+    struct conversation *t = &s->talk;
+    if (t->cancel_again_ms != MOMENT_NEVER && s->now.mono_ms >= t->cancel_again_ms) {
+        t->cancel_again_ms = MOMENT_NEVER;
+        if (t->wait == ENGINE_WAITS_RESULT && t->cancellable) {
+            (void)cancel_on_server(s);
+        }
+    }
+}
+
 void conversation_deadline(struct session *s)
 {
+    cancel_again_if_needed(s);
     if (s->talk.wait == ENGINE_WAITS_TIME && s->now.mono_ms >= s->talk.wake_ms) {
         s->talk.wait = ENGINE_IDLE;
         replace_result(s->talk.engine, &(struct replace_result){.kind = REPLACE_WAITED}, s->now);
@@ -322,10 +332,49 @@ void conversation_deadline(struct session *s)
     }
 }
 
+uint64_t conversation_wake_ms(const struct session *s)
+{
+    const struct conversation *t = &s->talk;
+    uint64_t wake = t->wait == ENGINE_WAITS_TIME ? t->wake_ms : MOMENT_NEVER;
+    return wake < t->cancel_again_ms ? wake : t->cancel_again_ms;
+}
+
+/* The statement that runs on the server is cancelled there if it may be; else undo begins when it
+ * ends, and the client is told what it waits for. */
+static void interrupt(struct session *s)
+{
+    const struct conversation *t = &s->talk;
+    if (t->wait != ENGINE_WAITS_RESULT || !t->cancellable || cancel_on_server(s) ||
+        s->client_left) {
+        return;
+    }
+    wire_add_notice_response(
+        output_kept(&s->out[CLIENT]),
+        &(struct wire_report){
+            .severity = "NOTICE",
+            .sqlstate = "00000",
+            .message = "The server gave no cancel key for this session: the statement is undone"
+                       " when the server has finished building."});
+}
+
 void conversation_cancel(struct session *s, enum replace_reason why)
 {
     replace_cancel(s->talk.engine, why, s->now);
-    drive(s);
+    interrupt(s);
+    if (s->talk.wait != ENGINE_WAITS_CANCEL) {
+        drive(s);
+    }
+}
+
+void conversation_cancel_done(struct session *s)
+{
+    struct conversation *t = &s->talk;
+    if (t->wait == ENGINE_WAITS_CANCEL) {
+        t->wait = ENGINE_IDLE;
+        drive(s);
+    } else if (t->wait == ENGINE_WAITS_RESULT && t->cancellable) {
+        t->cancel_again_ms = s->now.mono_ms + CANCEL_AGAIN_MS;
+    }
 }
 
 void conversation_lost(struct session *s)
@@ -335,30 +384,4 @@ void conversation_lost(struct session *s)
     (void)replace_next(s->talk.engine, &request);
     replace_result(s->talk.engine, &(struct replace_result){.kind = REPLACE_LOST}, s->now);
     drive(s);
-}
-
-bool client_is_leaving(struct session *s)
-{
-    const uint8_t *held = buf_bytes(&s->walk[CLIENT].held);
-    size_t len = buf_len(&s->walk[CLIENT].held);
-    struct wire_header header = {0};
-    while (s->peek_at < len) {
-        enum wire_result got = wire_decode_header(held + s->peek_at, len - s->peek_at, &header);
-        if (got == WIRE_NEED_MORE) {
-            break;
-        }
-        if (got == WIRE_BAD || header.tag == CLIENT_TERMINATE) {
-            return true; /* it leaves, or it will be shown the door: nobody waits for the answer */
-        }
-        s->peek_at += WIRE_HEADER_LEN + (size_t)header.body_len;
-    }
-    return s->eof[CLIENT];
-}
-
-void notice_client_leaving(struct session *s)
-{
-    if (s->state == SESSION_REPLACING && !s->client_left && client_is_leaving(s)) {
-        s->client_left = true;
-        conversation_cancel(s, REPLACE_CLIENT_GONE);
-    }
 }

@@ -5,27 +5,60 @@
 #include "session_internal.h"
 
 #include "limits.h"
+#include "startup.h"
+
+#include <string.h>
+
+enum { CANCEL_KEY_AT = 8 /* behind length and request code (manual 55.7, CancelRequest) */ };
+
+/* Not a session: it ends when the cancel is done, at the latest at its own deadline. */
+static void begin_cancelling(struct session *s)
+{
+    memcpy(s->requested_key.bytes, buf_bytes(&s->startup) + CANCEL_KEY_AT,
+           sizeof(s->requested_key.bytes));
+    buf_cleanup(&s->startup);
+    s->deadline = s->now.mono_ms + LIMIT_CANCEL_MS;
+    session_enter(s, SESSION_CANCELLING);
+    session_act(s, ACTION_CANCEL, CLIENT);
+}
+
+/* Tells the client what it does not get, and makes the packet one that the server takes. */
+static bool negotiate(struct session *s)
+{
+    struct buf packet = {0};
+    switch (startup_negotiate(buf_bytes(&s->startup), buf_len(&s->startup), &packet,
+                              output_kept(&s->out[CLIENT]))) {
+    case STARTUP_AS_IS:
+        break;
+    case STARTUP_REWRITTEN:
+        buf_swap(&packet, &s->startup);
+        break;
+    case STARTUP_MALFORMED:
+        session_fail(s, "08P01", "invalid startup packet layout: expected terminator as last byte",
+                     NULL);
+        break;
+    case STARTUP_NO_MEMORY:
+        session_fail(s, "53200", "out of memory", NULL);
+        break;
+    }
+    buf_cleanup(&packet);
+    return s->state == SESSION_STARTUP;
+}
 
 static void begin_connecting(struct session *s, const struct wire_start *start)
 {
-    if (s->config.admission == SESSION_TURN_AWAY && start->kind != START_CANCEL_REQUEST) {
-        session_fail(s, "53300", "sorry, too many clients already",
-                     "The proxy has reached its limit of connections.");
-        return;
-    }
     if (s->draining) {
         session_fail(s, "57P03", "the proxy is shutting down", NULL);
         return;
     }
-    s->is_cancel = start->kind == START_CANCEL_REQUEST;
     size_t more = buf_len(&s->startup) - start->packet_len;
-    if (!s->is_cancel) {
-        walk_feed(&s->walk[CLIENT], &walk_from_client, s,
-                  buf_bytes(&s->startup) + start->packet_len, more);
-    }
+    walk_feed(&s->walk[CLIENT], &walk_from_client, s, buf_bytes(&s->startup) + start->packet_len,
+              more);
     buf_truncate(&s->startup, start->packet_len);
-    session_enter(s, SESSION_CONNECTING);
-    session_act(s, ACTION_CONNECT, SERVER);
+    if (negotiate(s)) {
+        session_enter(s, SESSION_CONNECTING);
+        session_act(s, ACTION_CONNECT, SERVER);
+    }
 }
 
 /* Answers a request for encryption with "no", once each, as the manual has it (55.2.10, 55.2.11).
@@ -62,6 +95,11 @@ void session_read_first_packets(struct session *s)
             refuse_encryption(s, &s->gss_asked, start.packet_len);
             break;
         case START_CANCEL_REQUEST:
+            begin_cancelling(s);
+            break;
+        case START_MALFORMED_CANCEL:
+            session_close(s, "a CancelRequest of another length");
+            break;
         case START_STARTUP:
             begin_connecting(s, &start);
             break;
@@ -76,11 +114,6 @@ void session_connected(struct session *s)
     }
     buf_add(output_kept(&s->out[SERVER]), buf_bytes(&s->startup), buf_len(&s->startup));
     buf_cleanup(&s->startup);
-    if (s->is_cancel) {
-        s->deadline = s->now.mono_ms + LIMIT_CANCEL_MS;
-        session_enter(s, SESSION_CANCELLING);
-        return;
-    }
     session_enter(s, SESSION_LOGIN);
     walk_resume(&s->walk[CLIENT], &walk_from_client, s);
     if (s->eof[CLIENT]) {

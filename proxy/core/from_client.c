@@ -15,6 +15,11 @@ static void refuse(struct session *s, const char *detail)
     session_fail(s, "08P01", "protocol violation", detail);
 }
 
+static void refuse_malformed(struct session *s)
+{
+    refuse(s, "A message is malformed.");
+}
+
 static enum walk_act start_in_login(struct session *s, const struct wire_header *header)
 {
     if (header->tag != CLIENT_PASSWORD || s->auth == AUTH_NOTHING) {
@@ -28,13 +33,32 @@ static enum walk_act start_in_login(struct session *s, const struct wire_header 
     return WALK_COLLECT;
 }
 
-static enum walk_act start_in_relay(struct session *s, const struct wire_header *header)
+/* The longest body of this kind that is looked at in one piece. */
+static uint32_t collected_most(const struct session *s, uint8_t tag)
 {
-    uint32_t most = s->pressed ? LIMIT_PRESSED_STATEMENT : LIMIT_STATEMENT;
-    if (header->tag == CLIENT_QUERY && header->body_len <= most) {
-        return WALK_COLLECT;
+    uint32_t statement = s->pressed ? LIMIT_PRESSED_STATEMENT : LIMIT_STATEMENT;
+    switch (tag) {
+    case CLIENT_QUERY:
+    case CLIENT_PARSE:
+        return statement;
+    case CLIENT_BIND:
+        return prepared_is_empty(&s->prepared) ? LIMIT_WHOLE_MESSAGE : statement;
+    case CLIENT_DESCRIBE:
+    case CLIENT_EXECUTE:
+    case CLIENT_CLOSE:
+    case CLIENT_SYNC:
+    case CLIENT_FLUSH:
+    case CLIENT_TERMINATE:
+        return LIMIT_WHOLE_MESSAGE;
+    default:
+        return 0;
     }
-    switch (header->tag) {
+}
+
+/* A message goes to the server. */
+static void count_message(struct session *s, uint8_t tag)
+{
+    switch (tag) {
     case CLIENT_QUERY:
     case CLIENT_FUNCTION_CALL:
     case CLIENT_SYNC:
@@ -51,6 +75,15 @@ static enum walk_act start_in_relay(struct session *s, const struct wire_header 
     default:
         break;
     }
+}
+
+static enum walk_act start_in_relay(struct session *s, const struct wire_header *header)
+{
+    if (header->body_len <= collected_most(s, header->tag)) {
+        return WALK_COLLECT;
+    }
+    count_message(s, header->tag);
+    extended_passes_unseen(s, header->tag);
     return WALK_FORWARD;
 }
 
@@ -71,6 +104,7 @@ static enum walk_act start_while_skipping(struct session *s, const struct wire_h
 static enum walk_act start(void *context, const struct wire_header *header)
 {
     struct session *s = context;
+    shield_begin(&s->shield, header);
     switch (s->state) {
     case SESSION_LOGIN:
         return start_in_login(s, header);
@@ -91,9 +125,14 @@ static enum walk_act start(void *context, const struct wire_header *header)
 static void forward(void *context, const uint8_t *bytes, size_t len, bool lasting)
 {
     struct session *s = context;
-    if (s->state != SESSION_CLOSING) {
-        session_relay(s, SERVER, bytes, len, lasting);
+    if (s->state == SESSION_CLOSING) {
+        return;
     }
+    if (!shield_take(&s->shield, bytes, len)) {
+        refuse_malformed(s);
+        return;
+    }
+    session_relay(s, SERVER, bytes, len, lasting);
 }
 
 /* A password is one string: its NUL ends the message. */
@@ -102,27 +141,50 @@ static bool is_one_text(const uint8_t *body, size_t len)
     return len != 0 && memchr(body, 0, len) == body + len - 1;
 }
 
+static void password(struct session *s, const uint8_t *body, size_t len)
+{
+    if (s->auth == AUTH_TEXT && !is_one_text(body, len)) {
+        refuse(s, "The password message is malformed.");
+        return;
+    }
+    s->auth = AUTH_NOTHING;
+}
+
+/* A message in one piece. True: it concerns a candidate and is with the server, in a bracket. */
+static bool begins_bracket(struct session *s, uint8_t tag, const uint8_t *body, size_t len)
+{
+    switch (tag) {
+    case CLIENT_QUERY:
+        return bracket_begin_if_candidate(s, body, len - 1);
+    case CLIENT_PARSE:
+    case CLIENT_BIND:
+    case CLIENT_EXECUTE:
+    case CLIENT_CLOSE:
+        return extended_begin_if_concerned(s, tag, body, len);
+    default:
+        return false;
+    }
+}
+
 static void message(void *context, const struct wire_header *header, const uint8_t *whole,
                     bool lasting)
 {
     struct session *s = context;
     size_t len = WIRE_HEADER_LEN + (size_t)header->body_len;
-    if (header->tag == CLIENT_PASSWORD) {
-        if (s->auth == AUTH_TEXT && !is_one_text(whole + WIRE_HEADER_LEN, header->body_len)) {
-            refuse(s, "The password message is malformed.");
-            return;
-        }
-        s->auth = AUTH_NOTHING;
+    const uint8_t *body = whole + WIRE_HEADER_LEN;
+    if (s->state == SESSION_LOGIN) {
+        password(s, body, header->body_len);
+    } else if (!shield_take(&s->shield, whole, len)) {
+        refuse_malformed(s);
     } else {
-        s->asked++;
-        s->unsynced = false;
-        bool has_nul = header->body_len != 0 && whole[len - 1] == 0;
-        if (has_nul &&
-            bracket_begin_if_candidate(s, whole + WIRE_HEADER_LEN, header->body_len - 1)) {
+        count_message(s, header->tag);
+        if (begins_bracket(s, header->tag, body, header->body_len)) {
             return;
         }
     }
-    session_relay(s, SERVER, whole, len, lasting);
+    if (s->state != SESSION_CLOSING) {
+        session_relay(s, SERVER, whole, len, lasting);
+    }
 }
 
 static void bad(void *context)

@@ -8,13 +8,26 @@
 
 #include <string.h>
 
-static enum walk_act start_in_relay(const struct wire_header *header)
+static enum walk_act start_in_relay(struct session *s, const struct wire_header *header)
 {
     switch (header->tag) {
+    case SERVER_BACKEND_KEY_DATA:
+        if (s->ready_seen) {
+            return WALK_FORWARD;
+        }
+        return header->body_len <= LIMIT_SERVER_MESSAGE ? WALK_COLLECT : WALK_DROP;
     case SERVER_AUTHENTICATION:
     case SERVER_PARAMETER_STATUS:
     case SERVER_READY_FOR_QUERY:
         return header->body_len <= LIMIT_SERVER_MESSAGE ? WALK_COLLECT : WALK_FORWARD;
+    case SERVER_COPY_IN_RESPONSE:
+    case SERVER_COPY_BOTH_RESPONSE:
+        s->copy_in = true;
+        return WALK_FORWARD;
+    case SERVER_ERROR_RESPONSE:
+    case SERVER_COMMAND_COMPLETE:
+        s->copy_in = false;
+        return WALK_FORWARD;
     default:
         return WALK_FORWARD;
     }
@@ -38,7 +51,7 @@ static enum walk_act start(void *context, const struct wire_header *header)
     case SESSION_LOGIN:
     case SESSION_RELAY:
     case SESSION_SKIPPING:
-        return start_in_relay(header);
+        return start_in_relay(s, header);
     case SESSION_BRACKET:
         return bracket_start(s, header);
     case SESSION_REPLACING:
@@ -96,6 +109,7 @@ void note_parameter(struct session *s, const uint8_t *body, size_t len)
 static void on_ready(struct session *s, struct wire_reader *body)
 {
     s->status = wire_read_u8(body);
+    s->copy_in = false;
     if (s->ready_seen) {
         session_count_answer(s);
         return;
@@ -106,10 +120,28 @@ static void on_ready(struct session *s, struct wire_reader *body)
         s->saw_server_version && !s->saw_integer_datetimes ? SERVER_MAYBE_RISINGWAVE : SERVER_OTHER;
 }
 
+/* The server's own key stays here: RisingWave's are counters (risingwave.md 8.1), and a cancel has
+ * to come to this session. */
+static void on_key(struct session *s, const uint8_t *body, size_t len)
+{
+    if (len == sizeof(s->server_key.bytes)) {
+        memcpy(s->server_key.bytes, body, len);
+        s->has_server_key = true;
+    }
+    cancel_send_key(s);
+}
+
 static void relayed_message(struct session *s, const struct wire_header *header,
                             const uint8_t *whole, bool lasting)
 {
     struct wire_reader body = wire_reader_over(whole + WIRE_HEADER_LEN, header->body_len);
+    if (header->tag == SERVER_BACKEND_KEY_DATA) {
+        on_key(s, whole + WIRE_HEADER_LEN, header->body_len);
+        return;
+    }
+    if (header->tag == SERVER_READY_FOR_QUERY && !s->ready_seen) {
+        cancel_send_key(s); /* the server gave none, as RisingWave after a password */
+    }
     session_relay(s, CLIENT, whole, WIRE_HEADER_LEN + (size_t)header->body_len, lasting);
     switch (header->tag) {
     case SERVER_AUTHENTICATION:

@@ -14,6 +14,13 @@ enum {
      * practice; a 900 MB INSERT must not be collected; and scanning takes up to 0.5 s and 70 MB a
      * MiB on hostile text (measured), during which other sessions wait (docs/decisions/0003). */
     LIMIT_STATEMENT = 1024 * 1024,
+    /* Other messages up to this are looked at in one piece; the shield judges longer ones while
+     * they stream. Names and parameters of nearly all fit. */
+    LIMIT_WHOLE_MESSAGE = 16 * 1024,
+    /* Candidates that a session has prepared, with their parameters: bytes, and how many. Four of
+     * the longest; more than any migration tool keeps. Over it the oldest are forgotten. */
+    LIMIT_PREPARED = 4 * 1024 * 1024,
+    LIMIT_PREPARED_NUM = 256,
     /* Client bytes kept while a replacement runs; then the client is not read until it ends. Enough
      * for the pipelines drivers send; more would be memory a client chooses. */
     LIMIT_HELD_PAUSE = 256 * 1024,

@@ -1,6 +1,7 @@
 /*
- * session: life and death of a session: events, actions, the ways it ends. What comes first is in
- * first_packets.c, what single messages do in from_client.c and from_server.c. See session.h.
+ * session: life and death of a session: its states, its actions, the ways it ends. What events do
+ * is in events.c, what comes first in first_packets.c, what single messages do in from_client.c and
+ * from_server.c. See session.h.
  */
 #include "session_internal.h"
 
@@ -11,13 +12,13 @@
 
 /* clang-format off */
 static const bool may_enter[SESSION_STATE_COUNT][SESSION_STATE_COUNT] = {
-    [SESSION_STARTUP]    = {[SESSION_CONNECTING] = true, [SESSION_CLOSING] = true},
-    [SESSION_CONNECTING] = {[SESSION_LOGIN] = true, [SESSION_CANCELLING] = true, [SESSION_CLOSING] = true},
+    [SESSION_STARTUP]    = {[SESSION_CONNECTING] = true, [SESSION_CANCELLING] = true, [SESSION_CLOSING] = true},
+    [SESSION_CONNECTING] = {[SESSION_LOGIN] = true, [SESSION_CLOSING] = true},
     [SESSION_CANCELLING] = {[SESSION_CLOSING] = true},
     [SESSION_LOGIN]      = {[SESSION_RELAY] = true, [SESSION_CLOSING] = true},
     [SESSION_RELAY]      = {[SESSION_BRACKET] = true, [SESSION_CLOSING] = true},
     [SESSION_BRACKET]    = {[SESSION_RELAY] = true, [SESSION_REPLACING] = true, [SESSION_SKIPPING] = true, [SESSION_CLOSING] = true},
-    [SESSION_REPLACING]  = {[SESSION_RELAY] = true, [SESSION_CLOSING] = true},
+    [SESSION_REPLACING]  = {[SESSION_RELAY] = true, [SESSION_SKIPPING] = true, [SESSION_CLOSING] = true},
     [SESSION_SKIPPING]   = {[SESSION_RELAY] = true, [SESSION_CLOSING] = true},
     [SESSION_CLOSING]    = {[SESSION_CLOSING] = true},
 };
@@ -93,6 +94,10 @@ bool session_next_action(struct session *s, struct action *out_action)
     memmove(s->actions, s->actions + 1, s->num_actions * sizeof(s->actions[0]));
     if (out_action->kind == ACTION_LOCK || out_action->kind == ACTION_UNLOCK) {
         out_action->family = buf_text(&s->family);
+    } else if (out_action->kind == ACTION_CANCEL) {
+        out_action->key = s->requested_key;
+    } else if (out_action->kind == ACTION_CANCEL_SERVER) {
+        out_action->key = s->server_key;
     }
     return true;
 }
@@ -131,6 +136,7 @@ void session_free(struct session *s)
     buf_cleanup(&s->startup);
     buf_cleanup(&s->family);
     bracket_cleanup(&s->bracket);
+    prepared_cleanup(&s->prepared);
     conversation_cleanup(&s->talk);
     struct action ignored;
     while (next_report(s, &ignored)) {
@@ -215,8 +221,7 @@ void session_end_if_idle(struct session *s)
     }
 }
 
-/* Buffers that could not grow end the session: what they lost cannot be told apart any more. */
-static void check_buffers(struct session *s)
+void session_check_buffers(struct session *s)
 {
     if (s->state == SESSION_REPLACING && output_failed(&s->out[CLIENT])) {
         /* A client that reads nothing, or no memory for its notices: undo as if it had left. */
@@ -255,132 +260,7 @@ void session_feed(struct session *s, enum side from, const uint8_t *in, size_t i
         }
         break;
     }
-    check_buffers(s);
-}
-
-static void on_client_end(struct session *s, bool broken)
-{
-    s->eof[CLIENT] = true;
-    switch (s->state) {
-    case SESSION_CANCELLING:
-        break; /* the server's close ends it */
-    case SESSION_REPLACING:
-        notice_client_leaving(s);
-        break;
-    case SESSION_CONNECTING:
-    case SESSION_LOGIN:
-    case SESSION_BRACKET:
-    case SESSION_RELAY:
-    case SESSION_SKIPPING:
-        if (broken) {
-            s->client_left = true;
-            session_close(s, "client connection lost");
-        } else if (s->state != SESSION_BRACKET && s->state != SESSION_CONNECTING) {
-            session_pass_half_close(s);
-        } /* else passed on when the server is there, or when the bracket ends */
-        break;
-    default:
-        s->client_left = true;
-        session_close(s, "client closed the connection");
-        break;
-    }
-}
-
-static void on_server_end(struct session *s)
-{
-    s->eof[SERVER] = true;
-    if (s->state == SESSION_REPLACING) {
-        conversation_lost(s);
-        return;
-    }
-    if (s->state == SESSION_BRACKET) {
-        /* Its last bytes may be of the answer to a query of ours. */
-        session_fail(s, "08006", "the server closed the connection", NULL);
-    } else if (s->state != SESSION_CLOSING) {
-        session_relay(s, CLIENT, buf_bytes(&s->walk[SERVER].held), buf_len(&s->walk[SERVER].held),
-                      false);
-        session_close(s, "server closed the connection");
-    }
-}
-
-static void on_deadline(struct session *s)
-{
-    if (s->state == SESSION_REPLACING) {
-        conversation_deadline(s);
-    }
-    if (s->now.mono_ms < s->deadline) {
-        return;
-    }
-    s->deadline = MOMENT_NEVER;
-    switch (s->state) {
-    case SESSION_CLOSING:
-        session_act(s, ACTION_ABORT, CLIENT);
-        break;
-    case SESSION_REPLACING:
-        session_log(s, REPORT_ERROR, "replace", "undo did not end in time: something may be left");
-        session_enter(s, SESSION_CLOSING);
-        session_act(s, ACTION_ABORT, CLIENT);
-        break;
-    case SESSION_CANCELLING:
-        session_close(s, "the server did not close the cancel connection");
-        break;
-    default:
-        if (s->eof[CLIENT] && s->state >= SESSION_RELAY) {
-            session_close(s, "the client has left and the server does not end the session");
-        } else {
-            session_fail(s, "57014", "canceling authentication due to timeout", NULL);
-        }
-        break;
-    }
-}
-
-static void on_shutdown(struct session *s)
-{
-    s->draining = true;
-    s->shut_down = true;
-    if (s->state == SESSION_REPLACING) {
-        s->deadline = s->now.mono_ms + LIMIT_UNDO_MS;
-        conversation_cancel(s, REPLACE_SHUTDOWN);
-    } else {
-        session_fail_for_shutdown(s);
-    }
-}
-
-void session_event(struct session *s, const struct session_event *event, struct moment now)
-{
-    s->now = now;
-    switch (event->kind) {
-    case EVENT_CONNECTED:
-        session_connected(s);
-        break;
-    case EVENT_CONNECT_FAILED:
-        s->eof[SERVER] = true;
-        session_log(s, REPORT_WARNING, "connect", event->reason);
-        session_fail(s, "08006", "could not connect to the server", event->reason);
-        break;
-    case EVENT_EOF:
-    case EVENT_BROKEN:
-        if (event->side == CLIENT) {
-            on_client_end(s, event->kind == EVENT_BROKEN);
-        } else {
-            on_server_end(s);
-        }
-        break;
-    case EVENT_LOCKED:
-        conversation_locked(s);
-        break;
-    case EVENT_DEADLINE:
-        on_deadline(s);
-        break;
-    case EVENT_DRAIN:
-        s->draining = true;
-        session_end_if_idle(s);
-        break;
-    case EVENT_SHUTDOWN:
-        on_shutdown(s);
-        break;
-    }
-    check_buffers(s);
+    session_check_buffers(s);
 }
 
 struct output *session_output(struct session *s, enum side to)
@@ -393,14 +273,15 @@ void session_settle(struct session *s)
     for (int side = 0; side < NUM_SIDES; side++) {
         output_settle(&s->out[side]);
     }
-    check_buffers(s);
+    session_check_buffers(s);
 }
 
 size_t session_memory(const struct session *s)
 {
     return buf_len(&s->startup) + buf_len(&s->walk[CLIENT].held) + buf_len(&s->walk[SERVER].held) +
            output_pending(&s->out[CLIENT]) + output_pending(&s->out[SERVER]) +
-           buf_len(&s->bracket.text) + buf_len(&s->talk.rows.texts) + buf_len(&s->talk.error);
+           buf_len(&s->bracket.body) + s->prepared.memory + buf_len(&s->talk.rows.texts) +
+           buf_len(&s->talk.error);
 }
 
 void session_set_pressed(struct session *s, bool pressed)
@@ -427,9 +308,7 @@ bool session_wants_read(const struct session *s, enum side from)
 
 uint64_t session_deadline(const struct session *s)
 {
-    uint64_t wake = s->state == SESSION_REPLACING && s->talk.wait == ENGINE_WAITS_TIME
-                        ? s->talk.wake_ms
-                        : MOMENT_NEVER;
+    uint64_t wake = s->state == SESSION_REPLACING ? conversation_wake_ms(s) : MOMENT_NEVER;
     return wake < s->deadline ? wake : s->deadline;
 }
 

@@ -26,14 +26,14 @@ struct session;
 enum side { CLIENT, SERVER };
 enum { NUM_SIDES = 2 };
 
-enum session_admission {
-    SESSION_ADMIT,
-    SESSION_TURN_AWAY /* too many connections: answer 53300 to the start-up packet */
+/* Process id and secret key of a BackendKeyData or CancelRequest, as they stand in the message. */
+struct cancel_key {
+    uint8_t bytes[8];
 };
 
 struct session_config {
-    enum session_admission admission;
-    uint8_t nonce_seed[16]; /* random and secret: names made from it must not be guessable */
+    uint8_t nonce_seed[16];       /* random and secret: names made from it must not be guessable */
+    struct cancel_key cancel_key; /* likewise; what the client gets in place of the server's */
     struct replace_settings settings;
 };
 
@@ -45,7 +45,11 @@ enum session_event_kind {
     EVENT_LOCKED,         /* the lock that was asked for is held */
     EVENT_DEADLINE,       /* session_deadline has passed */
     EVENT_DRAIN,          /* shutdown: end as soon as nothing runs */
-    EVENT_SHUTDOWN        /* shutdown: end now; replacements undo first */
+    EVENT_SHUTDOWN,       /* shutdown: end now; replacements undo first */
+    EVENT_TURNED_AWAY,    /* it is not to be had: there are too many sessions */
+    EVENT_CANCEL,         /* somebody sent this session's cancel key */
+    EVENT_CANCEL_DONE,    /* the cancel that was asked for is done, or given up */
+    SESSION_EVENT_COUNT
 };
 struct session_event {
     enum session_event_kind kind;
@@ -58,6 +62,14 @@ enum action_kind {
     ACTION_SHUTDOWN_WRITE, /* once the output of `side` is written, pass its end on (half-close) */
     ACTION_LOCK,           /* take `family` in the registry, then EVENT_LOCKED */
     ACTION_UNLOCK,         /* release it, or leave the queue for it */
+    ACTION_CANCEL,         /* this is a CancelRequest: tell EVENT_CANCEL to the session that has
+                            * `key`, and EVENT_CANCEL_DONE to this one when that one gives
+                            * ACTION_CANCEL_DONE or ends, or at once when there is none */
+    ACTION_CANCEL_SERVER,  /* send a CancelRequest with `key` to the server that this session is
+                            * connected to, wait until that connection is closed, then tell
+                            * EVENT_CANCEL_DONE to this session */
+    ACTION_CANCEL_DONE,    /* at once, before output is written: whoever asked to cancel this
+                            * session may be told */
     ACTION_CLOSE,          /* write what is pending to both sides, then close them */
     ACTION_ABORT,          /* close both sides now */
     ACTION_REPORT          /* log `report` */
@@ -80,6 +92,7 @@ struct action {
     enum action_kind kind;
     enum side side;
     const char *family; /* valid until the next call on the session */
+    struct cancel_key key;
     struct session_report report;
 };
 

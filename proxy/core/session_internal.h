@@ -1,27 +1,34 @@
 /*
  * session_internal: what the files of the session share. Not for others: see session.h.
  *
- *     session.c        life and death: events, actions, closing
+ *     session.c        life and death: states, actions, closing
+ *     events.c         what happens besides bytes
  *     first_packets.c  before there is a server
  *     from_client.c    what each client message does in each state (the shield's phase check)
  *     from_server.c    what each server message does in each state
  *     bracket.c        the server refuses first (docs/architecture.md)
+ *     extended.c       which messages of the extended protocol go in a bracket, what is kept of
+ * them cancel.c         cancels of this session, and those that are not ours to carry out
  *     conversation.c   drives the replacement engine over the server connection
+ *     answers.c        what the client and the log are told of a replacement
+ *     leaving.c        has the client gone while its bytes are held?
  */
 #ifndef MVSWAP_CORE_SESSION_INTERNAL_H
 #define MVSWAP_CORE_SESSION_INTERNAL_H
 
 #include "buf.h"
 #include "candidate.h"
+#include "prepared.h"
 #include "result_rows.h"
 #include "session.h"
+#include "shield.h"
 #include "walk.h"
 #include "wire.h"
 
 enum session_state {
     SESSION_STARTUP,    /* waiting for the client's first packets */
     SESSION_CONNECTING, /* the packet is kept, the server is being dialled */
-    SESSION_CANCELLING, /* a CancelRequest was passed on; the server closes when it is done */
+    SESSION_CANCELLING, /* a CancelRequest is no session; it ends when the cancel has been done */
     SESSION_LOGIN,      /* relaying; AuthenticationOk has not come */
     SESSION_RELAY,      /* relaying */
     SESSION_BRACKET, /* a candidate is with the server: does it refuse it? Client bytes are held */
@@ -50,7 +57,8 @@ enum bracket_stage {
     BRACKET_BEFORE,      /* the first nonce's error has not come: all answers are the client's */
     BRACKET_FIRST_READY, /* it has; its ReadyForQuery is next */
     BRACKET_ANSWER,      /* now comes the answer to the candidate, then that to our Sync */
-    BRACKET_LAST_READY   /* the second nonce's error came; its ReadyForQuery ends the bracket */
+    BRACKET_LAST_READY,  /* the second nonce's error came; its ReadyForQuery ends the bracket */
+    BRACKET_ENDED /* it is ours; waiting until a cancel that is on its way has come to the server */
 };
 
 enum { NONCE_LEN = 23 /* mvswap_ and 16 hexadecimal digits */ };
@@ -58,22 +66,45 @@ enum { NONCE_LEN = 23 /* mvswap_ and 16 hexadecimal digits */ };
 struct bracket {
     enum bracket_stage stage;
     bool first_came;
+    bool took_effect; /* ParseComplete, BindComplete or CloseComplete answered the message */
+    bool failed;      /* an error did; the refusal is one */
+    bool cancelled;   /* the client wants none of it any more */
     char first[NONCE_LEN + 1];
     char last[NONCE_LEN + 1];
     int waiting_ready;      /* status of a ReadyForQuery whose owner is not known yet, or -1 */
     bool client_ready_kept; /* the client's own one after a refusal, answered when we are done */
     struct buf refusal;     /* body of the refusal; empty: not refused */
-    struct buf text;        /* of the Query */
-    struct candidate candidate; /* in it */
+    uint8_t tag;            /* of the client's message */
+    struct buf body;        /* its body */
+    struct candidate candidate;           /* in the text of a Query */
+    const struct prepared_portal *portal; /* of an Execute; kept while client bytes are held */
 };
 
 /* The engine's conversation. */
-enum engine_wait { ENGINE_IDLE, ENGINE_WAITS_RESULT, ENGINE_WAITS_TIME, ENGINE_WAITS_LOCK };
+enum engine_wait {
+    ENGINE_IDLE,
+    ENGINE_WAITS_RESULT,
+    ENGINE_WAITS_TIME,
+    ENGINE_WAITS_LOCK,
+    ENGINE_WAITS_CANCEL /* nothing is sent while a CancelRequest is on its way: it would be hit */
+};
+
+/* How the end of what we have sent to the server is known. */
+enum result_end {
+    END_BY_READY,  /* a simple Query: its one ReadyForQuery */
+    END_BY_NONCE,  /* a series with parameters: a word follows it that the server quotes in an error
+                    */
+    END_NONCE_CAME /* ... and that error has come; its ReadyForQuery is the last message */
+};
 struct conversation {
     struct replace *engine;
     enum engine_wait wait;
     uint64_t wake_ms;
+    uint64_t cancel_again_ms; /* when the statement that runs was not hit; or MOMENT_NEVER */
     bool notices_to_client;
+    bool cancellable; /* what runs on the server may be cancelled there */
+    enum result_end end;
+    char nonce[NONCE_LEN + 1];
     struct result_rows rows;
     bool got_error;
     struct buf error; /* body of the server's ErrorResponse */
@@ -82,6 +113,13 @@ struct conversation {
 };
 
 enum { MAX_ACTIONS = 16, MAX_REPORTS = 32 };
+
+/* Of a CancelRequest of ours for the statement that runs on the server. */
+enum cancel_way {
+    CANCEL_NONE,
+    CANCEL_ON_ITS_WAY,
+    CANCEL_WANTED_AGAIN /* asked for once more since: what it was meant for may have begun later */
+};
 
 /* What is asked of the shell besides reports. */
 struct queued_action {
@@ -104,8 +142,13 @@ struct session {
     struct buf startup; /* first packet of the client, while it is incomplete or undelivered */
     bool ssl_asked;
     bool gss_asked;
-    bool is_cancel;
     bool ready_seen;
+    struct cancel_key requested_key; /* of a CancelRequest, which this is not a session for */
+    bool key_sent;                   /* our BackendKeyData went to the client */
+    bool has_server_key;
+    struct cancel_key server_key;
+    enum cancel_way cancel_way;
+    bool copy_in; /* the server reads rows: a Query would be none */
     bool saw_integer_datetimes;
     bool saw_server_version;
     bool other_encoding;
@@ -119,6 +162,7 @@ struct session {
     bool unsynced; /* parts of an extended series were sent on, its Sync was not */
 
     struct walk walk[NUM_SIDES];
+    struct shield shield; /* of the client's current message */
     struct output out[NUM_SIDES];
     bool eof[NUM_SIDES];
     bool draining;
@@ -128,6 +172,7 @@ struct session {
     size_t peek_at;   /* next message start in the held client bytes, for Terminate */
 
     struct bracket bracket;
+    struct prepared prepared;
     struct conversation talk;
 
     uint64_t deadline;
@@ -152,6 +197,8 @@ void session_close(struct session *s, const char *reason);
 void session_count_answer(struct session *s);
 /* Ends the session if shutdown was asked and nothing runs. */
 void session_end_if_idle(struct session *s);
+/* Buffers that could not grow end the session: what they lost cannot be told apart any more. */
+void session_check_buffers(struct session *s);
 void session_relay(struct session *s, enum side to, const uint8_t *bytes, size_t len, bool lasting);
 
 /* first_packets.c */
@@ -167,9 +214,18 @@ void note_parameter(struct session *s, const uint8_t *body, size_t len);
  * while client bytes are held for another reason. */
 void session_pass_half_close(struct session *s);
 
+/* One word that nobody can guess. */
+void make_nonce(struct session *s, char out_nonce[NONCE_LEN + 1]);
+
 /* bracket.c */
+/* Is the server one that may be asked, and the text one that can be read? */
+bool may_intercept(const struct session *s);
+/* The client's message goes to the server in a bracket; false without memory. */
+MUST_CHECK bool bracket_begin(struct session *s, uint8_t tag, const uint8_t *body, size_t len);
 /* `text` is that of a Query, without its NUL. True: it is with the server, in a bracket. */
 bool bracket_begin_if_candidate(struct session *s, const uint8_t *text, size_t len);
+/* The cancel that was on its way is done. */
+void bracket_cancel_done(struct session *s);
 /* What stands behind the candidate that was carried out goes to the server as the next Query; false
  * when there is nothing. */
 bool bracket_send_rest(struct session *s);
@@ -179,7 +235,29 @@ void bracket_message(struct session *s, const struct wire_header *header, const 
 void bracket_cleanup(struct bracket *b);
 void resume_client(struct session *s);
 
+/* extended.c */
+/* A well-formed Parse, Bind, Execute or Close. True: it concerns a candidate and is with the
+ * server, in a bracket. */
+bool extended_begin_if_concerned(struct session *s, uint8_t tag, const uint8_t *body, size_t len);
+/* A message of that kind passes unseen: what is known may not be true any more. */
+void extended_passes_unseen(struct session *s, uint8_t tag);
+/* The bracket ended in which the message took effect. */
+void extended_took_effect(struct session *s);
+
+/* cancel.c */
+/* Somebody who knows this session's key wants what it does to end. */
+void cancel_asked(struct session *s);
+/* The CancelRequest that was on its way has been taken, or given up. */
+void cancel_done(struct session *s);
+/* Sends one for what runs on the server now; false when the server gave no key. */
+bool cancel_on_server(struct session *s);
+/* Gives the client a key of ours, once. */
+void cancel_send_key(struct session *s);
+
 /* conversation.c */
+void conversation_cancel_done(struct session *s);
+/* When conversation_deadline is due, or MOMENT_NEVER. */
+uint64_t conversation_wake_ms(const struct session *s);
 void conversation_begin(struct session *s);
 void conversation_message(struct session *s, const struct wire_header *header, const uint8_t *whole,
                           bool lasting);
@@ -188,6 +266,17 @@ void conversation_deadline(struct session *s);
 void conversation_lost(struct session *s);
 void conversation_cancel(struct session *s, enum replace_reason why);
 void conversation_cleanup(struct conversation *t);
+
+/* answers.c */
+void answer_notices(struct session *s);
+void answer_log_step(struct session *s);
+/* One answer for the client's one statement. */
+void answer_outcome(struct session *s, const struct replace_outcome *outcome);
+void answer_log_outcome(struct session *s, const struct replace_outcome *outcome);
+/* Ends the answer to a Query; in a series the client's Sync does. */
+void answer_ready(struct session *s);
+
+/* leaving.c */
 /* Has the client sent its end, or a Terminate that is held? */
 bool client_is_leaving(struct session *s);
 /* ... during a replacement: undo. */

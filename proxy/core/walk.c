@@ -35,12 +35,12 @@ static size_t go_through_body(struct walk *w, const struct walk_owner *owner, vo
                               const uint8_t *bytes, size_t len, bool lasting)
 {
     size_t part = len < w->left ? len : w->left;
+    if (w->act == WALK_FORWARD) {
+        owner->forward(context, bytes, part, lasting);
+    }
     w->left -= (uint32_t)part;
     if (w->left == 0) {
         w->state = WALK_AT_START;
-    }
-    if (w->act == WALK_FORWARD) {
-        owner->forward(context, bytes, part, lasting);
     }
     return part;
 }

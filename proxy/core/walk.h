@@ -22,6 +22,8 @@ enum walk_act {
 /* What the owner of the stream wants. `lasting` as in output_relay. */
 struct walk_owner {
     enum walk_act (*start)(void *context, const struct wire_header *header);
+    /* A piece of a message: the header alone first, then its body as it comes. While it is called
+     * the walk is not at a boundary if the piece belongs to a body. */
     void (*forward)(void *context, const uint8_t *bytes, size_t len, bool lasting);
     void (*message)(void *context, const struct wire_header *header, const uint8_t *whole,
                     bool lasting);

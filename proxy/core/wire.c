@@ -127,8 +127,7 @@ enum wire_result wire_decode_start(const uint8_t *in, size_t in_len, struct wire
         wanted = SMALLEST_START;
         break;
     case CODE_CANCEL_REQUEST:
-        kind = START_CANCEL_REQUEST;
-        wanted = CANCEL_REQUEST_LEN;
+        kind = len == CANCEL_REQUEST_LEN ? START_CANCEL_REQUEST : START_MALFORMED_CANCEL;
         break;
     default:
         break;
@@ -136,16 +135,14 @@ enum wire_result wire_decode_start(const uint8_t *in, size_t in_len, struct wire
     if (len != wanted) {
         return WIRE_BAD;
     }
-    if (in_len < len) {
+    if (in_len < len && kind != START_MALFORMED_CANCEL) {
         return WIRE_NEED_MORE;
     }
     *out_start = (struct wire_start){.kind = kind, .packet_len = len};
     return WIRE_OK;
 }
 
-/* Begins a message; finish fills the length in. A message that would pass 2^31 fails the buffer. Of
- * one that failed nothing stays: a part, with no length in it, could still be sent. */
-static size_t begin_message(struct buf *out, uint8_t tag)
+size_t wire_begin_message(struct buf *out, uint8_t tag)
 {
     size_t start = buf_len(out);
     buf_add_byte(out, tag);
@@ -153,7 +150,7 @@ static size_t begin_message(struct buf *out, uint8_t tag)
     return start;
 }
 
-static void finish_message(struct buf *out, size_t start)
+void wire_end_message(struct buf *out, size_t start)
 {
     size_t len = buf_len(out) - start - 1;
     if (buf_failed(out) || len > INT32_MAX) {
@@ -164,7 +161,7 @@ static void finish_message(struct buf *out, size_t start)
     buf_set_u32(out, start + 1, (uint32_t)len);
 }
 
-static void add_text_with_nul(struct buf *out, const char *text)
+void wire_add_text(struct buf *out, const char *text)
 {
     buf_add(out, text, strlen(text) + 1);
 }
@@ -175,9 +172,9 @@ void wire_add_message(struct buf *out, uint8_t tag, const uint8_t *body, size_t 
         out->failed = true;
         return;
     }
-    size_t start = begin_message(out, tag);
+    size_t start = wire_begin_message(out, tag);
     buf_add(out, body, body_len);
-    finish_message(out, start);
+    wire_end_message(out, start);
 }
 
 void wire_add_query(struct buf *out, const char *sql)
@@ -209,13 +206,13 @@ static void add_field(struct buf *out, uint8_t field, const char *value)
 {
     if (value != NULL) {
         buf_add_byte(out, field);
-        add_text_with_nul(out, value);
+        wire_add_text(out, value);
     }
 }
 
 static void add_report(struct buf *out, uint8_t tag, const struct wire_report *report)
 {
-    size_t start = begin_message(out, tag);
+    size_t start = wire_begin_message(out, tag);
     add_field(out, 'S', report->severity);
     add_field(out, 'V', report->severity);
     add_field(out, 'C', report->sqlstate);
@@ -223,7 +220,7 @@ static void add_report(struct buf *out, uint8_t tag, const struct wire_report *r
     add_field(out, 'D', report->detail);
     add_field(out, 'H', report->hint);
     buf_add_byte(out, 0);
-    finish_message(out, start);
+    wire_end_message(out, start);
 }
 
 void wire_add_error_response(struct buf *out, const struct wire_report *report)

@@ -29,18 +29,25 @@ enum wire_client_tag {
     CLIENT_EXECUTE = 'E',
     CLIENT_CLOSE = 'C',
     CLIENT_SYNC = 'S',
+    CLIENT_FLUSH = 'H',
     CLIENT_TERMINATE = 'X',
     CLIENT_PASSWORD = 'p' /* PasswordMessage, SASLInitialResponse, SASLResponse, GSSResponse */
 };
 enum wire_server_tag {
     SERVER_AUTHENTICATION = 'R',
     SERVER_BACKEND_KEY_DATA = 'K',
+    SERVER_NEGOTIATE_PROTOCOL_VERSION = 'v',
     SERVER_PARAMETER_STATUS = 'S',
     SERVER_READY_FOR_QUERY = 'Z',
     SERVER_ROW_DESCRIPTION = 'T',
     SERVER_DATA_ROW = 'D',
     SERVER_COMMAND_COMPLETE = 'C',
     SERVER_EMPTY_QUERY_RESPONSE = 'I',
+    SERVER_PARSE_COMPLETE = '1',
+    SERVER_BIND_COMPLETE = '2',
+    SERVER_CLOSE_COMPLETE = '3',
+    SERVER_COPY_IN_RESPONSE = 'G',
+    SERVER_COPY_BOTH_RESPONSE = 'W',
     SERVER_ERROR_RESPONSE = 'E',
     SERVER_NOTICE_RESPONSE = 'N',
     SERVER_NOTIFICATION_RESPONSE = 'A'
@@ -85,14 +92,15 @@ enum wire_start_kind {
     START_SSL_REQUEST,
     START_GSSENC_REQUEST,
     START_CANCEL_REQUEST,
-    START_STARTUP /* StartupMessage of any protocol version */
+    START_MALFORMED_CANCEL, /* of another length: nobody is there to be told */
+    START_STARTUP           /* StartupMessage of any protocol version */
 };
 struct wire_start {
     enum wire_start_kind kind;
     size_t packet_len; /* length word included */
 };
 /* wire_decode_start: BAD for a length outside 8...LIMIT_STARTUP_PACKET as soon as it is visible,
- * and for an SSLRequest, GSSENCRequest or CancelRequest of another length than the manual's. */
+ * and for an SSLRequest or GSSENCRequest of another length than the manual's. */
 MUST_CHECK enum wire_result wire_decode_start(const uint8_t *in, size_t in_len,
                                               struct wire_start *out_start);
 
@@ -102,6 +110,13 @@ void wire_add_sync(struct buf *out);
 void wire_add_terminate(struct buf *out);
 void wire_add_command_complete(struct buf *out, const char *tag);
 void wire_add_ready_for_query(struct buf *out, uint8_t status);
+/* For a message in parts: wire_begin_message, the body appended to `out`, wire_end_message with
+ * what the former returned. A message that would pass 2^31 bytes fails the buffer, and of one that
+ * failed nothing stays: a part, with no length in it, could still be sent. */
+MUST_CHECK size_t wire_begin_message(struct buf *out, uint8_t tag);
+void wire_end_message(struct buf *out, size_t start);
+/* `text` and its NUL. */
+void wire_add_text(struct buf *out, const char *text);
 /* A message of `tag` around a given body. */
 void wire_add_message(struct buf *out, uint8_t tag, const uint8_t *body, size_t body_len);
 

@@ -88,6 +88,9 @@ void ask_create(struct replace *r, struct replace_request *out)
     buf_add_text(&r->sql, r->text + r->statement.whole.end);
     run(r, out);
     out->notices_to_client = true;
+    out->with_parameters = r->statement.has_parameters;
+    /* One that builds in the background is answered at once; its job is cancelled by undo. */
+    out->cancellable = r->settings.build == REPLACE_BUILD_FOREGROUND;
     if (!buf_failed(&r->sql)) {
         r->made = MADE_MAYBE;
     }

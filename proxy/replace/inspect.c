@@ -238,6 +238,8 @@ void ask_create_first(struct replace *r, struct replace_request *out)
     buf_add_text(&r->sql, r->text + r->statement.whole.end);
     run(r, out);
     out->notices_to_client = true;
+    out->with_parameters = r->statement.has_parameters;
+    out->cancellable = true;
 }
 
 enum step take_create_first(struct replace *r, const struct replace_result *result)

@@ -47,6 +47,8 @@ struct replace_request {
     enum replace_request_kind kind;
     const char *sql;        /* NUL-terminated */
     bool notices_to_client; /* the server's NOTICEs to this statement concern the client */
+    bool with_parameters;   /* the statement holds $1: run it with what the client bound to it */
+    bool cancellable; /* when the engine is cancelled the caller may cancel it on the server */
     uint64_t until_ms;
     const char *family; /* database, schema and name of the view, one string */
 };

@@ -1,40 +1,16 @@
 /* conn: see conn.h. */
 #include "conn.h"
 
+#include "cancels.h"
+#include "conn_internal.h"
 #include "limits.h"
 #include "log.h"
 #include "mem.h"
-#include "peer.h"
 #include "proxy_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { KEEPALIVE_S = 60 };
-
-struct conn {
-    struct conn *next;
-    struct conn *previous;
-    struct proxy *proxy;
-    uint64_t id;
-    struct session *session;
-    struct peer peers[NUM_SIDES];
-    uv_timer_t timer;
-    uint64_t timer_due; /* what the timer is set to, or MOMENT_NEVER */
-    uv_getaddrinfo_t resolve;
-    uv_connect_t connect;
-    struct addrinfo *addresses; /* of the server, while dialling */
-    struct addrinfo *address;   /* the one being tried */
-    unsigned num_pending;       /* handles and requests whose last callback has not come */
-    size_t memory;              /* this session's part of proxy.memory */
-    bool resolving;             /* the look-up's callback has not come */
-    bool finishing;             /* flush, then close */
-    bool destroyed;
-};
-
-static void pump(struct conn *c);
-static void dial_next(struct conn *c);
 
 uint64_t conn_id(const struct conn *c)
 {
@@ -46,7 +22,24 @@ struct conn *conn_next(const struct conn *c)
     return c->next;
 }
 
-static void release(struct conn *c)
+enum conn_role conn_role(const struct conn *c)
+{
+    return c->role;
+}
+
+bool conn_is_ending(const struct conn *c)
+{
+    return c->destroyed;
+}
+
+static void set_role(struct conn *c, enum conn_role role)
+{
+    c->proxy->num_roles[c->role]--;
+    c->proxy->num_roles[role]++;
+    c->role = role;
+}
+
+void conn_release(struct conn *c)
 {
     if (--c->num_pending != 0) {
         return;
@@ -67,6 +60,7 @@ static void release(struct conn *c)
         uv_freeaddrinfo(c->addresses);
     }
     c->proxy->memory -= c->memory;
+    p->num_roles[c->role]--;
     session_free(c->session);
     proxy_forget_conn(p);
     mem_free(c);
@@ -74,7 +68,20 @@ static void release(struct conn *c)
 
 static void on_close(uv_handle_t *handle)
 {
-    release(handle->data);
+    conn_release(handle->data);
+}
+
+/* Whoever asked to cancel this session is told that it is done. */
+static void release_cancels(const struct conn *c)
+{
+    struct conn *next = NULL;
+    for (struct conn *other = c->proxy->conns; other != NULL; other = next) {
+        next = other->next; /* freed by a later callback at the earliest */
+        if (other->cancels == c->id) {
+            other->cancels = 0;
+            conn_tell(other, EVENT_CANCEL_DONE);
+        }
+    }
 }
 
 static void conn_destroy(struct conn *c)
@@ -84,7 +91,9 @@ static void conn_destroy(struct conn *c)
     }
     c->destroyed = true;
     registry_unlock(c->proxy->registry, c->id);
+    registry_forget_key(c->proxy->registry, c->id);
     (void)uv_async_send(&c->proxy->wake);
+    release_cancels(c);
     if (c->resolving) {
         (void)uv_cancel((uv_req_t *)&c->resolve); /* one that runs already just ends */
     }
@@ -94,7 +103,8 @@ static void conn_destroy(struct conn *c)
     uv_close((uv_handle_t *)&c->timer, on_close);
 }
 
-static void tell(struct conn *c, enum session_event_kind kind, enum side side, const char *reason)
+void conn_tell_side(struct conn *c, enum session_event_kind kind, enum side side,
+                    const char *reason)
 {
     if (!c->destroyed) {
         session_event(c->session,
@@ -105,8 +115,13 @@ static void tell(struct conn *c, enum session_event_kind kind, enum side side, c
 
 void conn_tell(struct conn *c, enum session_event_kind kind)
 {
-    tell(c, kind, CLIENT, NULL);
-    pump(c);
+    conn_tell_side(c, kind, CLIENT, NULL);
+    conn_pump(c);
+}
+
+void conn_drop(struct conn *c)
+{
+    conn_destroy(c);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out_buf)
@@ -125,12 +140,12 @@ static void on_read(uv_stream_t *stream, ssize_t num_read, const uv_buf_t *read_
                      proxy_now(c->proxy));
     } else if (num_read == UV_EOF) {
         c->peers[side].got_eof = true;
-        tell(c, EVENT_EOF, side, NULL);
+        conn_tell_side(c, EVENT_EOF, side, NULL);
     } else if (num_read < 0) {
         c->peers[side].state = PEER_BROKEN;
-        tell(c, EVENT_BROKEN, side, NULL);
+        conn_tell_side(c, EVENT_BROKEN, side, NULL);
     }
-    pump(c);
+    conn_pump(c);
 }
 
 static void on_write(uv_write_t *request, int status)
@@ -140,121 +155,24 @@ static void on_write(uv_write_t *request, int status)
     bool was_open = c->peers[side].state == PEER_OPEN;
     peer_written(&c->peers[side], status);
     if (was_open && c->peers[side].state == PEER_BROKEN) {
-        tell(c, EVENT_BROKEN, side, NULL);
+        conn_tell_side(c, EVENT_BROKEN, side, NULL);
     }
-    pump(c);
+    conn_pump(c);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct conn *c = timer->data;
     c->timer_due = MOMENT_NEVER;
-    tell(c, EVENT_DEADLINE, CLIENT, NULL);
-    pump(c);
-}
-
-static void on_connect(uv_connect_t *request, int status)
-{
-    struct conn *c = request->handle->data;
-    if (c->destroyed || status == UV_ECANCELED) {
-        return;
-    }
-    if (status != 0) {
-        c->address = c->address->ai_next;
-        /* A handle whose connect failed cannot be used again: close it, then dial on. */
-        dial_next(c);
-        return;
-    }
-    c->peers[SERVER].state = PEER_OPEN;
-    (void)uv_tcp_nodelay(&c->peers[SERVER].tcp, 1);
-    (void)uv_tcp_keepalive(&c->peers[SERVER].tcp, 1, KEEPALIVE_S);
-    tell(c, EVENT_CONNECTED, SERVER, NULL);
-    pump(c);
-}
-
-static void dial_failed(struct conn *c, const char *why)
-{
-    char reason[512];
-    (void)snprintf(reason, sizeof(reason), "%s:%s: %s", c->proxy->options.server.host,
-                   c->proxy->options.server.port, why);
-    tell(c, EVENT_CONNECT_FAILED, SERVER, reason);
-    pump(c);
-}
-
-static void dial_address(struct conn *c)
-{
-    struct peer *server = &c->peers[SERVER];
-    int status = uv_tcp_init(&c->proxy->loop, &server->tcp);
-    if (status == 0) {
-        server->tcp.data = c;
-        server->state = PEER_IDLE;
-        c->num_pending++;
-        status = uv_tcp_connect(&c->connect, &server->tcp, c->address->ai_addr, on_connect);
-    }
-    if (status != 0 && server->state == PEER_IDLE && c->address->ai_next != NULL) {
-        c->address = c->address->ai_next;
-        dial_next(c);
-    } else if (status != 0) {
-        dial_failed(c, uv_strerror(status));
-    }
-}
-
-static void on_failed_handle_closed(uv_handle_t *handle)
-{
-    struct conn *c = handle->data;
-    c->peers[SERVER].state = PEER_NONE;
-    if (!c->destroyed && !c->finishing) {
-        dial_address(c);
-    }
-    release(c);
-}
-
-static void dial_next(struct conn *c)
-{
-    if (c->address == NULL) {
-        dial_failed(c, "connection refused, or no address answered");
-        return;
-    }
-    peer_close(&c->peers[SERVER], on_failed_handle_closed);
-}
-
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses)
-{
-    struct conn *c = request->data;
-    c->resolving = false;
-    c->addresses = addresses;
-    c->address = addresses;
-    if (!c->destroyed && !c->finishing) {
-        if (status == 0) {
-            dial_address(c);
-        } else {
-            dial_failed(c, uv_strerror(status));
-        }
-    }
-    release(c);
-}
-
-/* The name is looked up at every connect: servers move. */
-static void dial(struct conn *c)
-{
-    const struct address *server = &c->proxy->options.server;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    c->resolve.data = c;
-    int status = uv_getaddrinfo(&c->proxy->loop, &c->resolve, on_resolved, server->host,
-                                server->port, &hints);
-    if (status == 0) {
-        c->resolving = true;
-        c->num_pending++;
-    } else {
-        dial_failed(c, uv_strerror(status));
-    }
+    conn_tell_side(c, EVENT_DEADLINE, CLIENT, NULL);
+    conn_pump(c);
 }
 
 static void lock(struct conn *c, const char *family)
 {
     switch (registry_lock(c->proxy->registry, family, c->id)) {
     case REGISTRY_LOCKED:
-        tell(c, EVENT_LOCKED, CLIENT, NULL);
+        conn_tell_side(c, EVENT_LOCKED, CLIENT, NULL);
         break;
     case REGISTRY_QUEUED:
         break;
@@ -262,6 +180,43 @@ static void lock(struct conn *c, const char *family)
         log_line(LOG_ERROR, "out_of_memory", NULL);
         conn_destroy(c);
         break;
+    }
+}
+
+/* Becomes a session if there is room for one more. */
+static void connect_server(struct conn *c)
+{
+    struct proxy *p = c->proxy;
+    if (p->num_roles[CONN_SESSION] >= p->options.max_connections) {
+        conn_tell_side(c, EVENT_TURNED_AWAY, SERVER, NULL);
+        return;
+    }
+    set_role(c, CONN_SESSION);
+    conn_dial(c);
+}
+
+/* This is a CancelRequest. */
+static void cancel(struct conn *c, const struct cancel_key *key)
+{
+    struct proxy *p = c->proxy;
+    uint64_t id = 0;
+    struct conn *other = registry_find_key(p->registry, key, &id) ? proxy_find_conn(p, id) : NULL;
+    if (other == NULL || other->destroyed || p->num_roles[CONN_CANCEL] >= p->others_most / 2) {
+        conn_tell_side(c, EVENT_CANCEL_DONE, CLIENT, NULL);
+        return;
+    }
+    set_role(c, CONN_CANCEL);
+    c->cancels = id;
+    conn_tell(other, EVENT_CANCEL); /* another connection's session: no call re-enters */
+}
+
+static void cancel_server(struct conn *c, const struct cancel_key *key)
+{
+    struct sockaddr_storage server = {0};
+    int len = sizeof(server);
+    if (uv_tcp_getpeername(&c->peers[SERVER].tcp, (struct sockaddr *)&server, &len) != 0 ||
+        !cancels_send(c->proxy, &server, key, c->id)) {
+        conn_tell_side(c, EVENT_CANCEL_DONE, SERVER, NULL);
     }
 }
 
@@ -285,7 +240,16 @@ static void perform(struct conn *c, const struct action *action)
 {
     switch (action->kind) {
     case ACTION_CONNECT:
-        dial(c);
+        connect_server(c);
+        break;
+    case ACTION_CANCEL:
+        cancel(c, &action->key);
+        break;
+    case ACTION_CANCEL_SERVER:
+        cancel_server(c, &action->key);
+        break;
+    case ACTION_CANCEL_DONE:
+        release_cancels(c);
         break;
     case ACTION_SHUTDOWN_WRITE:
         c->peers[action->side].end_wanted = true;
@@ -335,7 +299,7 @@ static bool flush(struct conn *c)
         bool was_open = peer->state == PEER_OPEN;
         peer_flush(peer, session_output(c->session, (enum side)side), on_write);
         if (was_open && peer->state == PEER_BROKEN) {
-            tell(c, EVENT_BROKEN, (enum side)side, NULL);
+            conn_tell_side(c, EVENT_BROKEN, (enum side)side, NULL);
             broke = true;
         }
     }
@@ -354,8 +318,7 @@ static void account(struct conn *c)
     session_set_pressed(c->session, c->proxy->memory > LIMIT_PROCESS);
 }
 
-/* Brings the sockets in line with the session. Called at the end of every callback. */
-static void pump(struct conn *c)
+void conn_pump(struct conn *c)
 {
     struct action action;
     do {
@@ -383,17 +346,19 @@ static void pump(struct conn *c)
     set_timer(c);
 }
 
-static bool begin_session(struct conn *c, enum session_admission admission)
+static bool begin_session(struct conn *c)
 {
-    struct session_config config = {.admission = admission, .settings = c->proxy->options.settings};
-    if (uv_random(NULL, NULL, config.nonce_seed, sizeof(config.nonce_seed), 0, NULL) != 0) {
+    struct session_config config = {.settings = c->proxy->options.settings};
+    if (uv_random(NULL, NULL, config.nonce_seed, sizeof(config.nonce_seed), 0, NULL) != 0 ||
+        uv_random(NULL, NULL, config.cancel_key.bytes, sizeof(config.cancel_key.bytes), 0, NULL) !=
+            0) {
         return false;
     }
     c->session = session_new(&config, proxy_now(c->proxy));
-    return c->session != NULL;
+    return c->session != NULL && registry_add_key(c->proxy->registry, &config.cancel_key, c->id);
 }
 
-bool conn_accept(struct proxy *p, uv_stream_t *listener, enum session_admission admission)
+bool conn_accept(struct proxy *p, uv_stream_t *listener)
 {
     struct conn *c = mem_new(sizeof(*c));
     if (c == NULL) {
@@ -409,6 +374,7 @@ bool conn_accept(struct proxy *p, uv_stream_t *listener, enum session_admission 
     }
     p->conns = c;
     p->num_conns++;
+    p->num_roles[CONN_NEW]++;
     for (int side = 0; side < NUM_SIDES; side++) {
         buf_init(&c->peers[side].in_flight, 0);
     }
@@ -423,7 +389,7 @@ bool conn_accept(struct proxy *p, uv_stream_t *listener, enum session_admission 
         c->num_pending++;
         status = uv_accept(listener, (uv_stream_t *)&client->tcp);
     }
-    if (status != 0 || !begin_session(c, admission)) {
+    if (status != 0 || !begin_session(c)) {
         log_line(LOG_ERROR, "accept", "detail", status != 0 ? uv_strerror(status) : "no memory",
                  NULL);
         conn_destroy(c);
@@ -432,6 +398,6 @@ bool conn_accept(struct proxy *p, uv_stream_t *listener, enum session_admission 
     client->state = PEER_OPEN;
     (void)uv_tcp_nodelay(&client->tcp, 1);
     (void)uv_tcp_keepalive(&client->tcp, 1, KEEPALIVE_S);
-    pump(c);
+    conn_pump(c);
     return true;
 }

@@ -15,11 +15,22 @@
 struct conn;
 struct proxy;
 
-/* conn_accept takes the waiting client of `listener`. `admission` as in session.h. False when there
- * was no memory to take it: it still waits. */
-MUST_CHECK bool conn_accept(struct proxy *p, uv_stream_t *listener,
-                            enum session_admission admission);
-/* conn_tell hands an event (EVENT_LOCKED, EVENT_DRAIN, EVENT_SHUTDOWN) to the session. */
+/* What a connection counts as, each with a limit of its own. */
+enum conn_role {
+    CONN_NEW,     /* has not said yet what it is */
+    CONN_SESSION, /* has a server, or asked for one */
+    CONN_CANCEL   /* a CancelRequest */
+};
+enum { NUM_CONN_ROLES = 3 };
+
+/* conn_accept takes the waiting client of `listener`. False when there was no memory to take it: it
+ * still waits. */
+MUST_CHECK bool conn_accept(struct proxy *p, uv_stream_t *listener);
+/* conn_drop ends a connection that has not said yet what it is, without a word. */
+void conn_drop(struct conn *c);
+bool conn_is_ending(const struct conn *c);
+enum conn_role conn_role(const struct conn *c);
+/* conn_tell hands an event that concerns no side to the session. */
 void conn_tell(struct conn *c, enum session_event_kind kind);
 uint64_t conn_id(const struct conn *c);
 struct conn *conn_next(const struct conn *c);

@@ -1,6 +1,7 @@
 /* proxy: see proxy.h. */
 #include "proxy.h"
 
+#include "cancels.h"
 #include "log.h"
 #include "mem.h"
 #include "proxy_internal.h"
@@ -16,8 +17,12 @@ enum {
     BACKLOG = 511,
     /* Descriptors that are not for sessions: listener, loop, log, name look-ups. */
     RESERVED_FDS = 32,
-    /* Connections above the limit that are still told so politely; more are just closed. */
-    TURNED_AWAY_MOST = 64
+    /* Connections that are no sessions: those that have not said yet what they are, those that are
+     * told that there are too many, and cancel requests. More than the backlog, since all of it may
+     * be accepted at once; at a tight limit of descriptors a quarter of them. */
+    OTHERS_MOST = 1024,
+    /* Cancel requests to the server at one time. */
+    CANCELS_MOST = 64
 };
 
 struct moment proxy_now(const struct proxy *p)
@@ -41,6 +46,7 @@ static void end_if_empty(struct proxy *p)
     if (p->phase == PROXY_SERVING || p->num_conns != 0) {
         return;
     }
+    cancels_stop(p);
     close_handle((uv_handle_t *)&p->signals[0]);
     close_handle((uv_handle_t *)&p->signals[1]);
     /* One more signal at this point must not turn a clean end into a kill. */
@@ -82,6 +88,19 @@ static void drop_client(struct proxy *p)
     uv_close((uv_handle_t *)&p->spare, on_spare_closed);
 }
 
+/* Who has been silent for longest gives way: so a flood of connections that say nothing keeps
+ * nobody out. */
+static void drop_oldest_new(struct proxy *p)
+{
+    struct conn *oldest = NULL;
+    for (struct conn *c = p->conns; c != NULL; c = conn_next(c)) {
+        oldest = conn_role(c) == CONN_NEW && !conn_is_ending(c) ? c : oldest;
+    }
+    if (oldest != NULL) {
+        conn_drop(oldest);
+    }
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct proxy *p = listener->data;
@@ -89,12 +108,10 @@ static void on_connection(uv_stream_t *listener, int status)
         log_line(LOG_WARNING, "accept", "detail", uv_strerror(status), NULL);
         return;
     }
-    if (p->num_conns >= p->options.max_connections + TURNED_AWAY_MOST) {
-        drop_client(p);
-        return;
+    if (p->num_roles[CONN_NEW] + p->num_roles[CONN_CANCEL] >= p->others_most) {
+        drop_oldest_new(p);
     }
-    bool full = p->num_conns >= p->options.max_connections;
-    if (!conn_accept(p, listener, full ? SESSION_TURN_AWAY : SESSION_ADMIT)) {
+    if (!conn_accept(p, listener)) {
         drop_client(p);
     }
 }
@@ -138,15 +155,21 @@ static void on_signal(uv_signal_t *signal_handle, int number)
     end_if_empty(p);
 }
 
+struct conn *proxy_find_conn(const struct proxy *p, uint64_t id)
+{
+    struct conn *c = p->conns;
+    while (c != NULL && conn_id(c) != id) {
+        c = conn_next(c);
+    }
+    return c;
+}
+
 static void on_wake(uv_async_t *async)
 {
     struct proxy *p = async->data;
     uint64_t id = 0;
     while (registry_next_granted(p->registry, &id)) {
-        struct conn *c = p->conns;
-        while (c != NULL && conn_id(c) != id) {
-            c = conn_next(c);
-        }
+        struct conn *c = proxy_find_conn(p, id);
         if (c != NULL) {
             conn_tell(c, EVENT_LOCKED);
         }
@@ -157,7 +180,10 @@ static void on_wake(uv_async_t *async)
 static void fit_descriptors(struct proxy *p)
 {
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)p->options.max_connections * 2 + RESERVED_FDS + TURNED_AWAY_MOST;
+    rlim_t wanted =
+        (rlim_t)p->options.max_connections * 2 + RESERVED_FDS + OTHERS_MOST + CANCELS_MOST;
+    p->others_most = OTHERS_MOST;
+    p->cancels_most = CANCELS_MOST;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return;
     }
@@ -167,9 +193,14 @@ static void fit_descriptors(struct proxy *p)
         (void)getrlimit(RLIMIT_NOFILE, &limit);
     }
     if (limit.rlim_cur < wanted) {
-        rlim_t usable = limit.rlim_cur > RESERVED_FDS + TURNED_AWAY_MOST + 2
-                            ? (limit.rlim_cur - RESERVED_FDS - TURNED_AWAY_MOST) / 2
-                            : 1;
+        rlim_t rest = limit.rlim_cur > RESERVED_FDS + 8 ? limit.rlim_cur - RESERVED_FDS : 8;
+        rlim_t others = rest / 4 < OTHERS_MOST ? rest / 4 : OTHERS_MOST;
+        p->others_most = (unsigned)others;
+        p->cancels_most = others / 4 < CANCELS_MOST ? (unsigned)(others / 4 + 1) : CANCELS_MOST;
+        rlim_t usable = (rest - others - p->cancels_most) / 2;
+        if (usable >= p->options.max_connections) {
+            return; /* only the reserves are smaller */
+        }
         char text[24];
         (void)snprintf(text, sizeof(text), "%" PRIu64, (uint64_t)usable);
         log_line(LOG_WARNING, "descriptors", "detail",

@@ -31,8 +31,13 @@ struct proxy {
     bool client_waits; /* to be dropped when the spare handle is free again */
     enum proxy_phase phase;
     struct registry *registry;
-    struct conn *conns; /* all of them, linked by conn.next */
+    struct conn *conns; /* all of them, linked by conn.next; the youngest first */
     unsigned num_conns;
+    unsigned num_roles[NUM_CONN_ROLES]; /* of them, by conn_role */
+    unsigned others_most;   /* connections that are no sessions: new ones, and cancel requests */
+    struct cancel *cancels; /* to the server, oldest first */
+    unsigned num_cancels_running;
+    unsigned cancels_most; /* running */
     uint64_t last_id;
     size_t memory; /* the sum of session_memory over all sessions */
     /* One buffer serves all reads: what was read is consumed before the read callback returns. */
@@ -40,6 +45,8 @@ struct proxy {
 };
 
 struct moment proxy_now(const struct proxy *p);
+/* NULL when it is gone. */
+struct conn *proxy_find_conn(const struct proxy *p, uint64_t id);
 /* A connection is gone: the last one ends a shutdown. */
 void proxy_forget_conn(struct proxy *p);
 

@@ -19,8 +19,16 @@ struct claim {
     char *family;
 };
 
+struct key_entry {
+    struct cancel_key key;
+    uint64_t session;
+};
+
 struct registry {
     uv_mutex_t mutex;
+    struct key_entry *keys; /* of all sessions, in no order */
+    size_t num_keys;
+    size_t room_for_keys;
     struct claim *claims; /* oldest first */
 };
 
@@ -51,6 +59,7 @@ void registry_free(struct registry *r)
         r->claims = next;
     }
     uv_mutex_destroy(&r->mutex);
+    mem_free(r->keys);
     mem_free(r);
 }
 
@@ -115,6 +124,69 @@ bool registry_next_granted(struct registry *r, uint64_t *out_session)
         if (c->state == CLAIM_GRANTED) {
             c->state = CLAIM_HELD;
             *out_session = c->session;
+            found = true;
+        }
+    }
+    uv_mutex_unlock(&r->mutex);
+    return found;
+}
+
+/* One more than there is room for. */
+static bool make_room_for_key(struct registry *r)
+{
+    if (r->num_keys < r->room_for_keys) {
+        return true;
+    }
+    size_t room = r->room_for_keys != 0 ? 2 * r->room_for_keys : 64;
+    struct key_entry *keys = mem_resize(r->keys, room * sizeof(*keys));
+    if (keys == NULL) {
+        return false;
+    }
+    r->keys = keys;
+    r->room_for_keys = room;
+    return true;
+}
+
+bool registry_add_key(struct registry *r, const struct cancel_key *key, uint64_t session)
+{
+    uv_mutex_lock(&r->mutex);
+    bool added = make_room_for_key(r);
+    if (added) {
+        r->keys[r->num_keys++] = (struct key_entry){.key = *key, .session = session};
+    }
+    uv_mutex_unlock(&r->mutex);
+    return added;
+}
+
+void registry_forget_key(struct registry *r, uint64_t session)
+{
+    uv_mutex_lock(&r->mutex);
+    for (size_t i = 0; i < r->num_keys; i++) {
+        if (r->keys[i].session == session) {
+            r->keys[i] = r->keys[--r->num_keys];
+            break;
+        }
+    }
+    uv_mutex_unlock(&r->mutex);
+}
+
+/* In a time that does not tell how much of a guess was right. */
+static bool same_key(const struct cancel_key *a, const struct cancel_key *b)
+{
+    unsigned difference = 0;
+    for (size_t i = 0; i < sizeof(a->bytes); i++) {
+        difference |= (unsigned)(a->bytes[i] ^ b->bytes[i]);
+    }
+    return difference == 0;
+}
+
+bool registry_find_key(struct registry *r, const struct cancel_key *key, uint64_t *out_session)
+{
+    bool found = false;
+    uv_mutex_lock(&r->mutex);
+    for (size_t i = 0; i < r->num_keys; i++) {
+        if (same_key(&r->keys[i].key, key)) {
+            *out_session = r->keys[i].session;
             found = true;
         }
     }

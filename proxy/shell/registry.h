@@ -1,7 +1,7 @@
 /*
- * registry: what the sessions of one process share, behind one mutex. So far: which families of
- * names are being replaced, and by whom; replacements of one name queue up, first come first
- * served.
+ * registry: what the sessions of one process share, behind one mutex: which families of names are
+ * being replaced, and by whom (replacements of one name queue up, first come first served), and
+ * whose cancel key is which.
  *
  * Sessions are known by number, never by pointer. Must not know: sockets, sessions' insides.
  */
@@ -9,6 +9,8 @@
 #define MVSWAP_SHELL_REGISTRY_H
 
 #include "attributes.h"
+
+#include "session.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +30,12 @@ MUST_CHECK enum registry_lock_result registry_lock(struct registry *r, const cha
                                                    uint64_t session);
 /* registry_unlock gives up whatever `session` holds or waits for. */
 void registry_unlock(struct registry *r, uint64_t session);
+/* registry_add_key: `session` can be cancelled with `key`. False without memory. */
+MUST_CHECK bool registry_add_key(struct registry *r, const struct cancel_key *key,
+                                 uint64_t session);
+void registry_forget_key(struct registry *r, uint64_t session);
+/* Whose key is it? False: nobody's. */
+bool registry_find_key(struct registry *r, const struct cancel_key *key, uint64_t *out_session);
 /* registry_next_granted: a session whose wait for a lock has ended; false when there is none. Told
  * once. */
 bool registry_next_granted(struct registry *r, uint64_t *out_session);

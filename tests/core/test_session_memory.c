@@ -18,8 +18,9 @@ static const struct scenario scenarios[] = {
     {{"Query \"BEGIN\"", "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1\"",
       "Query \"COMMIT\""},
      4},
-    {{"Bind \"\" \"missing\" \"\"", "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1\"",
-      "Sync", "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 2\""},
+    {{"Bind \"\" \"missing\" \"\\x00\\x00\\x00\\x00\\x00\\x00\"",
+      "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1\"", "Sync",
+      "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 2\""},
      3},
 };
 

@@ -4,6 +4,7 @@
  * destination.
  */
 #include "limits.h"
+#include "message_text.h"
 #include "session.h"
 #include "world.h"
 
@@ -18,13 +19,34 @@ static uint32_t next_random(uint64_t *state)
     return (uint32_t)(*state >> 33);
 }
 
-/* Valid frames of any tag and content, but for a Query, which has a text of its own. */
+/* A well-formed message of a kind that the shield reads. */
+static void make_judged(struct buf *out, uint64_t *random)
+{
+    static const char *const kinds[] = {
+        "Parse \"s\" \"SELECT $1\" \"\\x00\\x01\\x00\\x00\\x00\\x17\"",
+        "Bind \"\" \"s\" \"\\x00\\x00\\x00\\x01\\x00\\x00\\x00\\x011\\x00\\x00\"",
+        "Describe \"P\" \"\"",
+        "Execute \"\" 0",
+        "Close \"S\" \"s\"",
+        "Sync",
+        "Flush",
+        "Query \"SELECT 1\"",
+    };
+    cr_assert(message_parse(kinds[next_random(random) % 8], CLIENT, out));
+}
+
+/* Frames of any tag and content, but for those that the shield reads. */
 static void make_frames(struct buf *out, uint64_t *random, size_t num)
 {
     for (size_t i = 0; i < num; i++) {
         uint32_t shape = next_random(random) % 20;
         size_t len = shape == 0 ? next_random(random) % 100000 : next_random(random) % 40;
-        buf_add_byte(out, (uint8_t)next_random(random));
+        if (shape > 15) {
+            make_judged(out, random);
+            continue;
+        }
+        uint8_t tag = (uint8_t)next_random(random);
+        buf_add_byte(out, memchr("QPBDECSHX", tag, 9) != NULL ? '?' : tag);
         buf_add_u32(out, (uint32_t)len + 4);
         for (size_t k = 0; k < len; k++) {
             buf_add_byte(out, (uint8_t)next_random(random));

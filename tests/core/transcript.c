@@ -1,7 +1,8 @@
 /*
  * transcript: see transcript.h. Events:
  *
- *     connected | connect-failed REASON | eof SIDE | broken SIDE | locked | drain | shutdown
+ *     connected | connect-failed REASON | turned-away | eof SIDE | broken SIDE | locked
+ *     cancel | cancel-done | drain | shutdown
  *     wait MS        the clock goes on; the session's deadline must not have passed
  *     deadline MS    likewise, and it must have passed: it is told so
  *
@@ -14,6 +15,7 @@
 #include "message_text.h"
 #include "pattern.h"
 #include "session.h"
+#include "wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +111,14 @@ size_t transcript_longest(const struct transcript *t)
     return t->longest;
 }
 
+static void note_key(struct play *p, const char *what, const struct cancel_key *key)
+{
+    struct wire_reader r = wire_reader_over(key->bytes, sizeof(key->bytes));
+    int32_t process = (int32_t)wire_read_u32(&r);
+    int32_t secret = (int32_t)wire_read_u32(&r);
+    buf_add_format(&p->actions, "%s %d %d\n", what, process, secret);
+}
+
 static void note_action(struct play *p, const struct action *action)
 {
     const char *side = action->side == CLIENT ? "client" : "server";
@@ -124,6 +134,15 @@ static void note_action(struct play *p, const struct action *action)
         break;
     case ACTION_UNLOCK:
         buf_add_format(&p->actions, "unlock %s\n", action->family);
+        break;
+    case ACTION_CANCEL:
+        note_key(p, "cancel", &action->key);
+        break;
+    case ACTION_CANCEL_SERVER:
+        note_key(p, "cancel-server", &action->key);
+        break;
+    case ACTION_CANCEL_DONE:
+        buf_add_text(&p->actions, "cancel-done\n");
         break;
     case ACTION_CLOSE:
         buf_add_text(&p->actions, "close\n");
@@ -247,13 +266,11 @@ static bool make_event(struct play *p, const struct line *line, struct session_e
     static const struct {
         const char *name;
         enum session_event_kind kind;
-    } names[] = {{"connected", EVENT_CONNECTED},
-                 {"connect-failed ", EVENT_CONNECT_FAILED},
-                 {"eof ", EVENT_EOF},
-                 {"broken ", EVENT_BROKEN},
-                 {"locked", EVENT_LOCKED},
-                 {"deadline ", EVENT_DEADLINE},
-                 {"drain", EVENT_DRAIN},
+    } names[] = {{"connected", EVENT_CONNECTED},     {"connect-failed ", EVENT_CONNECT_FAILED},
+                 {"turned-away", EVENT_TURNED_AWAY}, {"cancel-done", EVENT_CANCEL_DONE},
+                 {"cancel", EVENT_CANCEL},           {"eof ", EVENT_EOF},
+                 {"broken ", EVENT_BROKEN},          {"locked", EVENT_LOCKED},
+                 {"deadline ", EVENT_DEADLINE},      {"drain", EVENT_DRAIN},
                  {"shutdown", EVENT_SHUTDOWN}};
     const char *text = line->text + 2;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -336,13 +353,12 @@ static bool do_line(struct play *p, size_t i)
 static struct session_config config_of(const struct transcript *t)
 {
     struct session_config config = {.nonce_seed = "sixteen of bytes",
+                                    .cancel_key = {{0, 0, 3, 0xe8, 0, 0, 7, 0xd0}},
                                     .settings = {.drain_min_ms = 500}};
     for (size_t i = 0; i < t->num_lines; i++) {
         const char *text = t->lines[i].text;
         if (strcmp(text, "@config foreground") == 0) {
             config.settings.build = REPLACE_BUILD_FOREGROUND;
-        } else if (strcmp(text, "@config turn-away") == 0) {
-            config.admission = SESSION_TURN_AWAY;
         } else if (strncmp(text, "@config drain_min ", 18) == 0) {
             config.settings.drain_min_ms = (uint32_t)strtoul(text + 18, NULL, 10);
         }

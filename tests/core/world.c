@@ -46,6 +46,16 @@ static void do_action(struct world *w, const struct action *action)
         w->wants_lock = false;
         w->holds_lock = false;
         break;
+    case ACTION_CANCEL:
+        w->cancel_asked = true;
+        break;
+    case ACTION_CANCEL_SERVER:
+        w->cancels_sent++;
+        w->cancel_under_way = true;
+        break;
+    case ACTION_CANCEL_DONE:
+        w->cancels_done++;
+        break;
     case ACTION_CLOSE:
         w->closed = true;
         break;
@@ -180,6 +190,11 @@ bool world_step(struct world *w)
         return true;
     }
     if (deliver(w)) {
+        return true;
+    }
+    if (w->cancel_under_way) {
+        w->cancel_under_way = false;
+        world_event(w, EVENT_CANCEL_DONE, SERVER);
         return true;
     }
     bool waits = !world_ended(w) && session_is_replacing(w->s) && !w->wants_lock;

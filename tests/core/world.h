@@ -18,7 +18,11 @@ struct world {
     bool server_gone; /* takes and says nothing more */
     bool wants_lock;
     bool holds_lock;
-    bool hold_locks; /* do not grant them */
+    bool hold_locks;       /* do not grant them */
+    bool cancel_asked;     /* by a CancelRequest, of some other session */
+    bool cancel_under_way; /* one of the session's own, to the server */
+    unsigned cancels_sent;
+    unsigned cancels_done;
     unsigned shut_down_writes;
     bool closed;
     bool aborted;

@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { FLAG_POSTGRES = 1, FLAG_LOGGED_IN = 2, FLAG_FOREGROUND = 4, FLAG_KNOWS = 8, FLAG_FULL = 16 };
+enum { FLAG_POSTGRES = 1, FLAG_LOGGED_IN = 2, FLAG_FOREGROUND = 4, FLAG_KNOWS = 8 };
 enum { OUTPUT_ALLOWANCE = 16384, OUTPUT_FACTOR = 8 };
 
 struct run {
@@ -46,7 +46,7 @@ static const char *const sayings[] = {
     "Query \"COMMIT\"",
     "Sync",
     "Terminate",
-    "Bind \"\" \"missing\" \"\"",
+    "Bind \"\" \"missing\" \"\\x00\\x00\\x00\\x00\\x00\\x00\"",
     "Parse \"\" \"SELECT 1\" \"\\x00\\x00\"",
     "PasswordMessage \"secret\"",
     "CopyData \"rows\"",
@@ -116,7 +116,7 @@ static bool take_actions(struct run *r)
         if (action.kind == ACTION_REPORT) {
             continue;
         }
-        require(!r->ended || action.kind == ACTION_ABORT);
+        require(!r->ended || action.kind == ACTION_ABORT || action.kind == ACTION_CANCEL_DONE);
         ends = ends || action.kind == ACTION_CLOSE || action.kind == ACTION_ABORT;
         bool lock = action.kind == ACTION_LOCK || action.kind == ACTION_UNLOCK;
         buf_add_format(&r->trace, "a%d.%d %s\n", (int)action.kind, (int)action.side,
@@ -182,7 +182,7 @@ static void feed_answers(struct run *r, uint8_t part)
 
 static void send_event(struct run *r, uint8_t what)
 {
-    struct session_event event = {.kind = (enum session_event_kind)(what % (EVENT_SHUTDOWN + 1)),
+    struct session_event event = {.kind = (enum session_event_kind)(what % SESSION_EVENT_COUNT),
                                   .side = (what & 0x80) != 0 ? SERVER : CLIENT,
                                   .reason = "why"};
     r->relaying = false;
@@ -222,7 +222,7 @@ static void operate(struct run *r, struct program *p)
 /* Everything but the tail of a message that is looked at whole has come out, unchanged. */
 static void check_relayed(struct run *r, enum side from)
 {
-    static const char *const looked_at[] = {[CLIENT] = "Q", [SERVER] = "RSZ"};
+    static const char *const looked_at[] = {[CLIENT] = "QPBDECSHX", [SERVER] = "RSZ"};
     const struct buf *in = &r->in[from];
     const struct buf *out = &r->out[from == CLIENT ? SERVER : CLIENT];
     size_t len = buf_len(out);
@@ -257,7 +257,6 @@ static void run_program(struct run *r, struct program p, size_t piece)
     *r = (struct run){.piece = piece, .now = {.mono_ms = 1000, .unix_us = 1000000}};
     r->flags = next_byte(&p);
     (void)next_byte(&p); /* the size of the pieces */
-    config.admission = (r->flags & FLAG_FULL) != 0 ? SESSION_TURN_AWAY : SESSION_ADMIT;
     config.settings.build =
         (r->flags & FLAG_FOREGROUND) != 0 ? REPLACE_BUILD_FOREGROUND : REPLACE_BUILD_BACKGROUND;
     fake_server_init(&r->server);

@@ -38,7 +38,8 @@ static void check_start(const uint8_t *data, size_t size)
         struct wire_start start = {.packet_len = 1};
         enum wire_result got = wire_decode_start(data, len, &start);
         require(before == WIRE_NEED_MORE || got == before);
-        require(got == WIRE_OK ? start.packet_len >= 8 && start.packet_len <= len
+        require(got == WIRE_OK ? start.packet_len >= 8 && (start.packet_len <= len ||
+                                                           start.kind == START_MALFORMED_CANCEL)
                                : start.packet_len == 1);
         before = got;
     }

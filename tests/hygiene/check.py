@@ -57,7 +57,7 @@ HEADER_PATHS = {
 FOREIGN = (
     (re.compile(r"pg_query(\.h|/)"), ("parser/sql_scan.c",)),
     (re.compile(r"uv(\.h|/)"), ("proxy/shell/", "tests/shell/")),
-    (re.compile(r"libpq-fe\.h|libpq/"), ("proxy/cli/", "tests/bench/")),
+    (re.compile(r"libpq-fe\.h|libpq/"), ("proxy/cli/", "tests/drivers/")),
     (re.compile(r"openssl/"), ("proxy/shell/tls.c",)),
 )
 IMPURE = re.compile(

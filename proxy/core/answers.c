@@ -1,0 +1,93 @@
+/*
+ * answers: what the client and the log are told of a replacement: notices as they come, one answer
+ * at the end. Must not know: how the replacement goes on.
+ */
+#include "session_internal.h"
+
+#include <string.h>
+
+static struct wire_report report_of(const struct replace_notice *notice)
+{
+    return (struct wire_report){.severity = notice->severity,
+                                .sqlstate = notice->sqlstate,
+                                .message = notice->message,
+                                .detail = notice->detail,
+                                .hint = notice->hint};
+}
+
+void answer_notices(struct session *s)
+{
+    struct replace_notice notice;
+    while (replace_next_notice(s->talk.engine, &notice)) {
+        if (!s->client_left) {
+            struct wire_report report = report_of(&notice);
+            wire_add_notice_response(output_kept(&s->out[CLIENT]), &report);
+        }
+        if (strcmp(notice.severity, "WARNING") == 0) {
+            session_log(s, REPORT_WARNING, "replace", notice.message);
+        }
+    }
+}
+
+void answer_log_step(struct session *s)
+{
+    const char *step = replace_step_name(s->talk.engine);
+    if (s->talk.step == NULL || strcmp(step, s->talk.step) != 0) {
+        s->talk.step = step;
+        session_log(s, REPORT_INFO, "step", step);
+    }
+}
+
+void answer_outcome(struct session *s, const struct replace_outcome *outcome)
+{
+    struct buf *out = output_kept(&s->out[CLIENT]);
+    struct wire_report report = report_of(&outcome->error);
+    switch (outcome->kind) {
+    case REPLACE_SUCCEEDED:
+        wire_add_command_complete(out, outcome->tag);
+        break;
+    case REPLACE_NOT_OURS:
+        wire_add_message(out, SERVER_ERROR_RESPONSE, buf_bytes(&s->bracket.refusal),
+                         buf_len(&s->bracket.refusal));
+        break;
+    case REPLACE_FAILED_BY_SERVER:
+        wire_add_message(out, SERVER_ERROR_RESPONSE, outcome->raw, outcome->raw_len);
+        break;
+    case REPLACE_FAILED:
+    case REPLACE_PENDING:
+        if (outcome->server_lost) {
+            report.severity = "FATAL";
+        }
+        wire_add_error_response(out, &report);
+        break;
+    }
+}
+
+void answer_ready(struct session *s)
+{
+    if (s->bracket.tag != CLIENT_QUERY) {
+        return;
+    }
+    wire_add_ready_for_query(output_kept(&s->out[CLIENT]), s->status);
+    session_count_answer(s);
+}
+
+void answer_log_outcome(struct session *s, const struct replace_outcome *outcome)
+{
+    switch (outcome->kind) {
+    case REPLACE_SUCCEEDED:
+        session_log(s, REPORT_INFO, "replace", "succeeded");
+        break;
+    case REPLACE_NOT_OURS:
+        session_log(s, REPORT_INFO, "replace", "left to the server");
+        break;
+    case REPLACE_FAILED_BY_SERVER:
+        /* The server's text may quote the statement: it stays out of the log. */
+        session_log(s, REPORT_WARNING, "replace", "failed: error of the server");
+        break;
+    case REPLACE_FAILED:
+    case REPLACE_PENDING:
+        session_log(s, REPORT_WARNING, "replace", outcome->error.message);
+        break;
+    }
+}

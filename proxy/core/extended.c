@@ -1,0 +1,148 @@
+/*
+ * extended: the messages of the extended protocol that concern a candidate: a Parse of one, and a
+ * Parse, Bind, Execute or Close that names a statement or portal which holds one. Each goes to the
+ * server in a bracket (bracket.c), and what is kept of it is only what the server has confirmed
+ * there: so the text that a replacement is built from is the one that the server has.
+ */
+#include "session_internal.h"
+
+#include "limits.h"
+
+#include <string.h>
+
+/* A Parse: its parts, borrowed from the body. */
+struct parse {
+    const char *name;
+    const char *text;
+    const uint8_t *types;
+    size_t types_len;
+};
+
+static struct parse read_parse(const uint8_t *body, size_t len)
+{
+    struct wire_reader r = wire_reader_over(body, len);
+    struct parse p = {.name = wire_read_text(&r)};
+    p.text = wire_read_text(&r);
+    p.types = r.at;
+    p.types_len = r.left;
+    return p;
+}
+
+struct bind {
+    const char *portal;
+    const char *statement;
+    const uint8_t *values;
+    size_t values_len;
+};
+
+static struct bind read_bind(const uint8_t *body, size_t len)
+{
+    struct wire_reader r = wire_reader_over(body, len);
+    struct bind b = {.portal = wire_read_text(&r)};
+    b.statement = wire_read_text(&r);
+    b.values = r.at;
+    b.values_len = r.left;
+    return b;
+}
+
+static bool concerns_candidate(const struct session *s, uint8_t tag, const uint8_t *body,
+                               size_t len)
+{
+    const struct prepared *p = &s->prepared;
+    struct candidate ignored;
+    struct parse parse;
+    struct bind bind;
+    switch (tag) {
+    case CLIENT_PARSE:
+        parse = read_parse(body, len);
+        return prepared_find_statement(p, parse.name) != NULL ||
+               candidate_find_alone((const uint8_t *)parse.text, strlen(parse.text), &ignored);
+    case CLIENT_BIND:
+        bind = read_bind(body, len);
+        return prepared_find_statement(p, bind.statement) != NULL ||
+               prepared_find_portal(p, bind.portal) != NULL;
+    case CLIENT_EXECUTE:
+        return prepared_find_portal(p, (const char *)body) != NULL;
+    case CLIENT_CLOSE:
+        return body[0] == 'S' ? prepared_find_statement(p, (const char *)body + 1) != NULL
+                              : prepared_find_portal(p, (const char *)body + 1) != NULL;
+    default:
+        return false;
+    }
+}
+
+bool extended_begin_if_concerned(struct session *s, uint8_t tag, const uint8_t *body, size_t len)
+{
+    if (tag != CLIENT_PARSE && prepared_is_empty(&s->prepared)) {
+        return false;
+    }
+    if (!may_intercept(s)) {
+        extended_passes_unseen(s, tag);
+        return false;
+    }
+    if (!concerns_candidate(s, tag, body, len)) {
+        return false;
+    }
+    if (!bracket_begin(s, tag, body, len)) {
+        extended_passes_unseen(s, tag);
+        return false;
+    }
+    if (tag == CLIENT_EXECUTE) {
+        s->bracket.portal = prepared_find_portal(&s->prepared, (const char *)body);
+    }
+    return true;
+}
+
+void extended_passes_unseen(struct session *s, uint8_t tag)
+{
+    if (tag == CLIENT_PARSE || tag == CLIENT_BIND || tag == CLIENT_CLOSE) {
+        prepared_cleanup(&s->prepared);
+    }
+}
+
+static void keep_statement(struct session *s, const struct parse *parse)
+{
+    struct prepared_statement statement = {.name = (char *)parse->name,
+                                           .text = (char *)parse->text,
+                                           .text_len = strlen(parse->text),
+                                           .types = (uint8_t *)parse->types,
+                                           .types_len = parse->types_len};
+    if (candidate_find_alone((const uint8_t *)parse->text, statement.text_len,
+                             &statement.candidate)) {
+        prepared_keep_statement(&s->prepared, &statement);
+    } else {
+        prepared_forget_statement(&s->prepared, parse->name);
+    }
+}
+
+void extended_took_effect(struct session *s)
+{
+    const uint8_t *body = buf_bytes(&s->bracket.body);
+    size_t len = buf_len(&s->bracket.body);
+    struct parse parse;
+    struct bind bind;
+    switch (s->bracket.tag) {
+    case CLIENT_PARSE:
+        parse = read_parse(body, len);
+        keep_statement(s, &parse);
+        break;
+    case CLIENT_BIND:
+        bind = read_bind(body, len);
+        if (prepared_find_statement(&s->prepared, bind.statement) != NULL) {
+            prepared_keep_portal(&s->prepared, bind.portal, bind.statement, bind.values,
+                                 bind.values_len);
+        } else {
+            prepared_forget_portal(&s->prepared, bind.portal);
+        }
+        break;
+    case CLIENT_CLOSE:
+        if (body[0] == 'S') {
+            prepared_close_statement(&s->prepared, (const char *)body + 1);
+        } else {
+            prepared_forget_portal(&s->prepared, (const char *)body + 1);
+        }
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,46 @@
+/*
+ * conn_internal: what conn.c (life, bytes, actions) and dial.c (finding the server) share.
+ */
+#ifndef MVSWAP_SHELL_CONN_INTERNAL_H
+#define MVSWAP_SHELL_CONN_INTERNAL_H
+
+#include "conn.h"
+#include "peer.h"
+
+enum { KEEPALIVE_S = 60 };
+
+struct conn {
+    struct conn *next;
+    struct conn *previous;
+    struct proxy *proxy;
+    uint64_t id;
+    struct session *session;
+    enum conn_role role;
+    uint64_t cancels; /* session that this CancelRequest is for, or 0 */
+    struct peer peers[NUM_SIDES];
+    uv_timer_t timer;
+    uint64_t timer_due; /* what the timer is set to, or MOMENT_NEVER */
+    uv_getaddrinfo_t resolve;
+    uv_connect_t connect;
+    struct addrinfo *addresses; /* of the server, while dialling */
+    struct addrinfo *address;   /* the one being tried */
+    unsigned num_pending;       /* handles and requests whose last callback has not come */
+    size_t memory;              /* this session's part of proxy.memory */
+    bool resolving;             /* the look-up's callback has not come */
+    bool finishing;             /* flush, then close */
+    bool destroyed;
+};
+
+/* An event for the session; conn_pump is due afterwards. */
+void conn_tell_side(struct conn *c, enum session_event_kind kind, enum side side,
+                    const char *reason);
+/* Brings the sockets in line with the session. Called at the end of every callback. */
+void conn_pump(struct conn *c);
+/* The last callback of a handle or request has come; the last of all frees `c`. */
+void conn_release(struct conn *c);
+
+/* dial.c: looks the server up and tries its addresses, then EVENT_CONNECTED or
+ * EVENT_CONNECT_FAILED. */
+void conn_dial(struct conn *c);
+
+#endif
