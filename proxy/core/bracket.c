@@ -138,6 +138,9 @@ enum walk_act bracket_start(struct session *s, const struct wire_header *header)
         if (header->body_len <= LIMIT_SERVER_MESSAGE) {
             return WALK_COLLECT;
         }
+        /* A syntax error quotes the client's line, however long. */
+        s->bracket.failed |=
+            header->tag == SERVER_ERROR_RESPONSE && s->bracket.stage == BRACKET_ANSWER;
         break;
     case SERVER_PARAMETER_STATUS:
         return header->body_len <= LIMIT_SERVER_MESSAGE ? WALK_COLLECT : WALK_FORWARD;

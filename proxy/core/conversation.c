@@ -238,7 +238,7 @@ static void result_came(struct session *s)
     drive(s);
 }
 
-/* The word behind a series, quoted, marks its end; the first other error is the answer. */
+/* The word behind a series, quoted, marks its end; another error is the answer. */
 static void error_came(struct conversation *t, const uint8_t *body, size_t len)
 {
     if (t->end == END_BY_NONCE && strstr(wire_read_error(body, len).message, t->nonce) != NULL) {
@@ -295,7 +295,7 @@ void conversation_message(struct session *s, const struct wire_header *header, c
         }
         break;
     default:
-        /* Nothing else answers a simple Query of ours. */
+        /* Nothing else answers what we send. */
         t->rows.bad = true;
         break;
     }
@@ -354,7 +354,7 @@ static void interrupt(struct session *s)
             .severity = "NOTICE",
             .sqlstate = "00000",
             .message = "The server gave no cancel key for this session: the statement is undone"
-                       " when the server has finished building."});
+                       " when the server has finished it."});
 }
 
 void conversation_cancel(struct session *s, enum replace_reason why)

@@ -107,8 +107,8 @@ static void keep_statement(struct session *s, const struct parse *parse)
                                            .text_len = strlen(parse->text),
                                            .types = (uint8_t *)parse->types,
                                            .types_len = parse->types_len};
-    if (candidate_find_alone((const uint8_t *)parse->text, statement.text_len,
-                             &statement.candidate)) {
+    if (!s->pressed && candidate_find_alone((const uint8_t *)parse->text, statement.text_len,
+                                            &statement.candidate)) {
         prepared_keep_statement(&s->prepared, &statement);
     } else {
         prepared_forget_statement(&s->prepared, parse->name);
@@ -128,7 +128,7 @@ void extended_took_effect(struct session *s)
         break;
     case CLIENT_BIND:
         bind = read_bind(body, len);
-        if (prepared_find_statement(&s->prepared, bind.statement) != NULL) {
+        if (!s->pressed && prepared_find_statement(&s->prepared, bind.statement) != NULL) {
             prepared_keep_portal(&s->prepared, bind.portal, bind.statement, bind.values,
                                  bind.values_len);
         } else {
@@ -137,7 +137,7 @@ void extended_took_effect(struct session *s)
         break;
     case CLIENT_CLOSE:
         if (body[0] == 'S') {
-            prepared_close_statement(&s->prepared, (const char *)body + 1);
+            prepared_forget_statement(&s->prepared, (const char *)body + 1);
         } else {
             prepared_forget_portal(&s->prepared, (const char *)body + 1);
         }

@@ -17,7 +17,7 @@ static void begin_cancelling(struct session *s)
     memcpy(s->requested_key.bytes, buf_bytes(&s->startup) + CANCEL_KEY_AT,
            sizeof(s->requested_key.bytes));
     buf_cleanup(&s->startup);
-    s->deadline = s->now.mono_ms + LIMIT_CANCEL_MS;
+    s->deadline = s->now.mono_ms + LIMIT_CANCEL_ASKED_MS;
     session_enter(s, SESSION_CANCELLING);
     session_act(s, ACTION_CANCEL, CLIENT);
 }
@@ -26,12 +26,13 @@ static void begin_cancelling(struct session *s)
 static bool negotiate(struct session *s)
 {
     struct buf packet = {0};
-    switch (startup_negotiate(buf_bytes(&s->startup), buf_len(&s->startup), &packet,
-                              output_kept(&s->out[CLIENT]))) {
+    struct buf answer = {0};
+    switch (startup_negotiate(buf_bytes(&s->startup), buf_len(&s->startup), &packet, &answer)) {
     case STARTUP_AS_IS:
         break;
     case STARTUP_REWRITTEN:
         buf_swap(&packet, &s->startup);
+        buf_add(output_kept(&s->out[CLIENT]), buf_bytes(&answer), buf_len(&answer));
         break;
     case STARTUP_MALFORMED:
         session_fail(s, "08P01", "invalid startup packet layout: expected terminator as last byte",
@@ -42,6 +43,7 @@ static bool negotiate(struct session *s)
         break;
     }
     buf_cleanup(&packet);
+    buf_cleanup(&answer);
     return s->state == SESSION_STARTUP;
 }
 

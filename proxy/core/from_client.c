@@ -79,6 +79,10 @@ static void count_message(struct session *s, uint8_t tag)
 
 static enum walk_act start_in_relay(struct session *s, const struct wire_header *header)
 {
+    if (header->tag == CLIENT_PASSWORD) {
+        refuse(s, "Answers to authentication requests have no business after login.");
+        return WALK_DROP;
+    }
     if (header->body_len <= collected_most(s, header->tag)) {
         return WALK_COLLECT;
     }
@@ -91,7 +95,7 @@ static enum walk_act start_while_skipping(struct session *s, const struct wire_h
 {
     switch (header->tag) {
     case CLIENT_SYNC:
-        s->asked++;
+        count_message(s, header->tag);
         session_enter(s, SESSION_RELAY);
         return WALK_FORWARD;
     case CLIENT_TERMINATE:
@@ -204,14 +208,14 @@ static void bad(void *context)
 
 void session_pass_half_close(struct session *s)
 {
-    if (s->state == SESSION_RELAY) {
-        session_relay(s, SERVER, buf_bytes(&s->walk[CLIENT].held), buf_len(&s->walk[CLIENT].held),
-                      false);
-    }
-    if (s->state == SESSION_LOGIN) {
-        session_act(s, ACTION_SHUTDOWN_WRITE, SERVER); /* the login's own deadline stands */
-    } else if (s->state == SESSION_RELAY || s->state == SESSION_SKIPPING) {
+    /* A part of a message that is held has not been judged: it is not sent, since nothing may
+     * follow it that would make it whole, and the server could do nothing with it. */
+    bool logged_in = s->state == SESSION_RELAY || s->state == SESSION_SKIPPING;
+    if (logged_in || s->state == SESSION_LOGIN) {
+        s->end_passed_on = true;
         session_act(s, ACTION_SHUTDOWN_WRITE, SERVER);
+    }
+    if (logged_in) { /* else the login's own deadline stands */
         s->deadline = s->now.mono_ms + LIMIT_HALF_CLOSED_MS;
         session_end_if_idle(s);
     }

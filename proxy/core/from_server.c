@@ -13,7 +13,7 @@ static enum walk_act start_in_relay(struct session *s, const struct wire_header 
     switch (header->tag) {
     case SERVER_BACKEND_KEY_DATA:
         if (s->ready_seen) {
-            return WALK_FORWARD;
+            return WALK_DROP; /* it would take the place of ours */
         }
         return header->body_len <= LIMIT_SERVER_MESSAGE ? WALK_COLLECT : WALK_DROP;
     case SERVER_AUTHENTICATION:

@@ -11,11 +11,12 @@ bool client_is_leaving(struct session *s)
     struct wire_header header = {0};
     while (s->peek_at < len) {
         enum wire_result got = wire_decode_header(held + s->peek_at, len - s->peek_at, &header);
-        if (got == WIRE_NEED_MORE) {
-            break;
+        bool readable = got == WIRE_OK && (header.tag != CLIENT_TERMINATE || header.body_len == 0);
+        if (!readable) {
+            break; /* incomplete, or malformed, which is refused when its turn comes */
         }
-        if (got == WIRE_BAD || header.tag == CLIENT_TERMINATE) {
-            return true; /* it leaves, or it will be shown the door: nobody waits for the answer */
+        if (header.tag == CLIENT_TERMINATE) {
+            return true;
         }
         s->peek_at += WIRE_HEADER_LEN + (size_t)header.body_len;
     }

@@ -10,9 +10,10 @@ enum {
     LIMIT_STARTUP_PACKET = 10004,
     /* A password, SASL or token message: PostgreSQL's PG_MAX_AUTH_TOKEN_LENGTH is 65535. */
     LIMIT_AUTH_MESSAGE = 65535,
-    /* Client Query bodies above this pass unseen. A view of 1 MiB of SQL does not exist in
-     * practice; a 900 MB INSERT must not be collected; and scanning takes up to 0.5 s and 70 MB a
-     * MiB on hostile text (measured), during which other sessions wait (docs/decisions/0003). */
+    /* Bodies of Query and Parse (and of Bind, when candidates are prepared) above this pass unseen.
+     * A view of 1 MiB of SQL does not exist in practice; a 900 MB INSERT must not be collected; and
+     * scanning takes up to 0.5 s and 70 MB a MiB on hostile text (measured), during which other
+     * sessions wait (docs/decisions/0003). */
     LIMIT_STATEMENT = 1024 * 1024,
     /* Other messages up to this are looked at in one piece; the shield judges longer ones while
      * they stream. Names and parameters of nearly all fit. */
@@ -54,8 +55,10 @@ enum {
     /* How long a cancelled replacement may take to undo at shutdown: undo looks for a build that
      * has not shown yet for up to 10 s. */
     LIMIT_UNDO_MS = 15 * 1000,
-    /* A CancelRequest whose server does not close is given up, so that storms cannot pile up. */
-    LIMIT_CANCEL_MS = 10 * 1000
+    /* A CancelRequest whose server does not close is given up, so that storms cannot pile up; the
+     * client's own connection for it a little later, when it surely cannot be sent any more. */
+    LIMIT_CANCEL_MS = 10 * 1000,
+    LIMIT_CANCEL_ASKED_MS = 11 * 1000
 };
 
 #endif

@@ -188,19 +188,6 @@ void prepared_forget_statement(struct prepared *p, const char *name)
     }
 }
 
-void prepared_close_statement(struct prepared *p, const char *name)
-{
-    struct prepared_portal **at = &p->portals;
-    while (*at != NULL) {
-        if ((*at)->name[0] == 0 || strcmp((*at)->statement->name, name) == 0) {
-            drop_portal(p, at);
-        } else {
-            at = &(*at)->next;
-        }
-    }
-    prepared_forget_statement(p, name);
-}
-
 void prepared_forget_portal(struct prepared *p, const char *name)
 {
     struct prepared_portal **at = place_of_portal(p, name);

@@ -59,11 +59,10 @@ void prepared_keep_statement(struct prepared *p, const struct prepared_statement
 void prepared_keep_portal(struct prepared *p, const char *name, const char *statement_name,
                           const uint8_t *values, size_t values_len);
 
-/* The name means something else now; its portals stay. */
+/* The name means something else now, or nothing. Portals of the statement stay: which of them a
+ * Close takes along the server knows best (risingwave.md 13), and it is asked about each Execute.
+ */
 void prepared_forget_statement(struct prepared *p, const char *name);
-/* The statement was closed: its portals are gone, and on RisingWave the unnamed portal, whatever
- * its statement was (risingwave.md 13, seen at 2.7). */
-void prepared_close_statement(struct prepared *p, const char *name);
 void prepared_forget_portal(struct prepared *p, const char *name);
 
 #endif

@@ -163,7 +163,7 @@ void session_close(struct session *s, const char *reason)
     session_log(s, REPORT_DEBUG, "session", reason);
     session_enter(s, SESSION_CLOSING);
     /* RisingWave keeps a session that ends without Terminate as long as the socket lives. */
-    if (logged_in && !s->eof[SERVER] && walk_at_boundary(&s->walk[CLIENT])) {
+    if (logged_in && !s->eof[SERVER] && !s->end_passed_on && walk_at_boundary(&s->walk[CLIENT])) {
         wire_add_terminate(output_kept(&s->out[SERVER]));
     }
     s->deadline = s->now.mono_ms + LIMIT_CLOSING_MS;
@@ -287,6 +287,10 @@ size_t session_memory(const struct session *s)
 void session_set_pressed(struct session *s, bool pressed)
 {
     s->pressed = pressed;
+    /* Not the one that is being asked about or carried out. */
+    if (pressed && s->state != SESSION_BRACKET && s->state != SESSION_REPLACING) {
+        prepared_cleanup(&s->prepared);
+    }
 }
 
 bool session_wants_read(const struct session *s, enum side from)

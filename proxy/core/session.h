@@ -70,9 +70,11 @@ enum action_kind {
                             * EVENT_CANCEL_DONE to this session */
     ACTION_CANCEL_DONE,    /* at once, before output is written: whoever asked to cancel this
                             * session may be told */
-    ACTION_CLOSE,          /* write what is pending to both sides, then close them */
-    ACTION_ABORT,          /* close both sides now */
-    ACTION_REPORT          /* log `report` */
+    ACTION_CANCEL_SENT_DONE, /* likewise, but only those who had asked before the last
+                              * ACTION_CANCEL_SERVER */
+    ACTION_CLOSE,            /* write what is pending to both sides, then close them */
+    ACTION_ABORT,            /* close both sides now */
+    ACTION_REPORT            /* log `report` */
 };
 
 enum report_level { REPORT_DEBUG, REPORT_INFO, REPORT_WARNING, REPORT_ERROR };
@@ -109,10 +111,12 @@ struct output *session_output(struct session *s, enum side to);
 void session_settle(struct session *s);
 
 /* session_memory: bytes that the session keeps of its peers' making: held and collected messages,
- * answers to SQL of ours, output not taken. The shell adds them up over all sessions. */
+ * prepared candidates, answers to SQL of ours, output not taken. The shell adds them up over all
+ * sessions. */
 size_t session_memory(const struct session *s);
-/* session_set_pressed: the sum is over LIMIT_PROCESS, or is not any more. A pressed session lets
- * larger statements pass unseen, and does not read a client whose bytes it would only hold. */
+/* session_set_pressed: the sum is over LIMIT_PROCESS, or is not any more. A pressed session forgets
+ * its prepared candidates, lets larger statements pass unseen, and does not read a client whose
+ * bytes it would only hold. */
 void session_set_pressed(struct session *s, bool pressed);
 /* Should more be read from this side now? Each direction stops only for its own destination. */
 bool session_wants_read(const struct session *s, enum side from);

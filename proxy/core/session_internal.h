@@ -7,8 +7,8 @@
  *     from_client.c    what each client message does in each state (the shield's phase check)
  *     from_server.c    what each server message does in each state
  *     bracket.c        the server refuses first (docs/architecture.md)
- *     extended.c       which messages of the extended protocol go in a bracket, what is kept of
- * them cancel.c         cancels of this session, and those that are not ours to carry out
+ *     extended.c       which messages of the extended protocol go in a bracket, what is kept
+ *     cancel.c         cancels of this session, and those that are not ours to carry out
  *     conversation.c   drives the replacement engine over the server connection
  *     answers.c        what the client and the log are told of a replacement
  *     leaving.c        has the client gone while its bytes are held?
@@ -165,6 +165,7 @@ struct session {
     struct shield shield; /* of the client's current message */
     struct output out[NUM_SIDES];
     bool eof[NUM_SIDES];
+    bool end_passed_on; /* the client's, to the server: nothing more is sent there */
     bool draining;
     bool shut_down;   /* not even what the client has sent already is begun any more */
     bool client_left; /* nobody is there to answer to */
@@ -210,8 +211,8 @@ extern const struct walk_owner walk_from_client;
 extern const struct walk_owner walk_from_server;
 /* Remembers what a ParameterStatus says, wherever it comes. */
 void note_parameter(struct session *s, const uint8_t *body, size_t len);
-/* The client sends no more: tells the server so, behind the part of a message that was held. Not
- * while client bytes are held for another reason. */
+/* The client sends no more: tells the server so. Not while client bytes are held for another
+ * reason than that a message is incomplete. */
 void session_pass_half_close(struct session *s);
 
 /* One word that nobody can guess. */

@@ -25,7 +25,8 @@ enum startup_result {
  * startup_negotiate reads a whole StartupMessage, length word included. For a minor version above 0
  * or options whose names begin with "_pq_." it appends the packet for the server to `out_packet`
  * (version 3.0, without those options, every other byte as it was) and the message for the client
- * to `out_answer` (the names as they were asked for, in order; manual 55.2.1.1 and 55.7).
+ * to `out_answer` (otherwise they are of no use; the names as they were asked for, in order;
+ * manual 55.2.1.1 and 55.7).
  */
 MUST_CHECK enum startup_result startup_negotiate(const uint8_t *packet, size_t len,
                                                  struct buf *out_packet, struct buf *out_answer);

@@ -89,8 +89,9 @@ void ask_create(struct replace *r, struct replace_request *out)
     run(r, out);
     out->notices_to_client = true;
     out->with_parameters = r->statement.has_parameters;
-    /* One that builds in the background is answered at once; its job is cancelled by undo. */
-    out->cancellable = r->settings.build == REPLACE_BUILD_FOREGROUND;
+    /* Also in the background, where it is answered after the first barrier only, or when it is
+     * done: a plan over VALUES is built in the foreground all the same (risingwave.md 4). */
+    out->cancellable = true;
     if (!buf_failed(&r->sql)) {
         r->made = MADE_MAYBE;
     }

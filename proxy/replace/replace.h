@@ -36,7 +36,7 @@ struct replace_settings {
 };
 
 enum replace_request_kind {
-    REPLACE_RUN,  /* run `sql` as a simple query and tell rows, tag or error */
+    REPLACE_RUN,  /* run `sql` and tell rows, tag or error */
     REPLACE_WAIT, /* tell REPLACE_WAITED when the monotonic clock has reached `until_ms` */
     REPLACE_LOCK, /* tell REPLACE_LOCKED when this engine alone holds `family` in the process */
     REPLACE_DONE  /* finished: see replace_outcome. Locks end now */

@@ -11,7 +11,7 @@
 enum { REQUEST_LEN = 16 };
 
 enum cancel_state {
-    CANCEL_WAITING, /* in line, no handle yet */
+    CANCEL_WAITING, /* in line */
     CANCEL_RUNNING,
     CANCEL_CLOSING
 };
@@ -21,6 +21,7 @@ struct cancel {
     struct proxy *proxy;
     uint64_t session;
     enum cancel_state state;
+    bool connected;       /* or connecting: counts as running, `tcp` is a handle */
     unsigned num_handles; /* whose close callback has not come */
     struct sockaddr_storage server;
     uint8_t request[REQUEST_LEN];
@@ -40,7 +41,7 @@ static void forget(struct cancel *c)
         at = &(*at)->next;
     }
     *at = c->next;
-    c->proxy->num_cancels_running--;
+    c->proxy->num_cancels_running -= c->connected ? 1 : 0;
     mem_free(c);
 }
 
@@ -62,14 +63,16 @@ static void on_close(uv_handle_t *handle)
 
 static void finish(struct cancel *c, const char *problem)
 {
-    if (c->state != CANCEL_RUNNING) {
+    if (c->state == CANCEL_CLOSING) {
         return;
     }
     c->state = CANCEL_CLOSING;
     if (problem != NULL) {
         log_line(LOG_WARNING, "cancel", "detail", problem, NULL);
     }
-    uv_close((uv_handle_t *)&c->tcp, on_close);
+    if (c->connected) {
+        uv_close((uv_handle_t *)&c->tcp, on_close);
+    }
     uv_close((uv_handle_t *)&c->timer, on_close);
 }
 
@@ -124,14 +127,11 @@ static void start(struct cancel *c)
 {
     struct proxy *p = c->proxy;
     c->state = CANCEL_RUNNING;
+    c->connected = true;
     p->num_cancels_running++;
-    /* Neither fails: no descriptor is opened yet. */
-    (void)uv_tcp_init(&p->loop, &c->tcp);
-    (void)uv_timer_init(&p->loop, &c->timer);
+    (void)uv_tcp_init(&p->loop, &c->tcp); /* cannot fail: no descriptor is opened yet */
     c->tcp.data = c;
-    c->timer.data = c;
-    c->num_handles = 2;
-    (void)uv_timer_start(&c->timer, on_timer, LIMIT_CANCEL_MS, 0);
+    c->num_handles++;
     int status =
         uv_tcp_connect(&c->connect, &c->tcp, (const struct sockaddr *)&c->server, on_connect);
     if (status != 0) {
@@ -159,6 +159,11 @@ bool cancels_send(struct proxy *p, const struct sockaddr_storage *server,
     c->proxy = p;
     c->session = session;
     c->server = *server;
+    /* From now on, the time in line included: whoever waits for it is let go then. */
+    (void)uv_timer_init(&p->loop, &c->timer);
+    (void)uv_timer_start(&c->timer, on_timer, LIMIT_CANCEL_MS, 0);
+    c->timer.data = c;
+    c->num_handles = 1;
     memcpy(c->request, head, sizeof(head));
     memcpy(c->request + sizeof(head), key->bytes, sizeof(key->bytes));
     struct cancel **end = &p->cancels;
@@ -172,15 +177,7 @@ bool cancels_send(struct proxy *p, const struct sockaddr_storage *server,
 
 void cancels_stop(struct proxy *p)
 {
-    struct cancel **at = &p->cancels;
-    while (*at != NULL) {
-        struct cancel *c = *at;
-        if (c->state == CANCEL_WAITING) {
-            *at = c->next;
-            mem_free(c);
-        } else {
-            finish(c, NULL);
-            at = &c->next;
-        }
+    for (struct cancel *c = p->cancels; c != NULL; c = c->next) {
+        finish(c, NULL); /* freed by a later callback */
     }
 }

@@ -71,13 +71,14 @@ static void on_close(uv_handle_t *handle)
     conn_release(handle->data);
 }
 
-/* Whoever asked to cancel this session is told that it is done. */
-static void release_cancels(const struct conn *c)
+/* Whoever asked to cancel this session is told that it is done; or only those whose request has
+ * been passed on. */
+static void release_cancels(const struct conn *c, bool only_sent)
 {
     struct conn *next = NULL;
     for (struct conn *other = c->proxy->conns; other != NULL; other = next) {
         next = other->next; /* freed by a later callback at the earliest */
-        if (other->cancels == c->id) {
+        if (other->cancels == c->id && (other->cancel_sent || !only_sent)) {
             other->cancels = 0;
             conn_tell(other, EVENT_CANCEL_DONE);
         }
@@ -93,7 +94,7 @@ static void conn_destroy(struct conn *c)
     registry_unlock(c->proxy->registry, c->id);
     registry_forget_key(c->proxy->registry, c->id);
     (void)uv_async_send(&c->proxy->wake);
-    release_cancels(c);
+    release_cancels(c, false);
     if (c->resolving) {
         (void)uv_cancel((uv_req_t *)&c->resolve); /* one that runs already just ends */
     }
@@ -214,6 +215,9 @@ static void cancel_server(struct conn *c, const struct cancel_key *key)
 {
     struct sockaddr_storage server = {0};
     int len = sizeof(server);
+    for (struct conn *other = c->proxy->conns; other != NULL; other = other->next) {
+        other->cancel_sent |= other->cancels == c->id;
+    }
     if (uv_tcp_getpeername(&c->peers[SERVER].tcp, (struct sockaddr *)&server, &len) != 0 ||
         !cancels_send(c->proxy, &server, key, c->id)) {
         conn_tell_side(c, EVENT_CANCEL_DONE, SERVER, NULL);
@@ -249,7 +253,10 @@ static void perform(struct conn *c, const struct action *action)
         cancel_server(c, &action->key);
         break;
     case ACTION_CANCEL_DONE:
-        release_cancels(c);
+        release_cancels(c, false);
+        break;
+    case ACTION_CANCEL_SENT_DONE:
+        release_cancels(c, true);
         break;
     case ACTION_SHUTDOWN_WRITE:
         c->peers[action->side].end_wanted = true;
@@ -306,7 +313,7 @@ static bool flush(struct conn *c)
     return broke;
 }
 
-/* Keeps the process's sum of what its sessions keep, and tells this one whether it is too much. */
+/* Keeps the process's sum of what its sessions keep. */
 static void account(struct conn *c)
 {
     size_t memory = session_memory(c->session);
@@ -315,7 +322,23 @@ static void account(struct conn *c)
     }
     c->proxy->memory += memory - c->memory;
     c->memory = memory;
-    session_set_pressed(c->session, c->proxy->memory > LIMIT_PROCESS);
+}
+
+/* Tells all sessions when the sum has become too much, and when it has gone down well below that.
+ */
+static void press(struct proxy *p)
+{
+    bool pressed = p->memory > (p->pressed ? LIMIT_PROCESS / 4 * 3 : LIMIT_PROCESS);
+    if (pressed == p->pressed) {
+        return;
+    }
+    p->pressed = pressed;
+    for (struct conn *c = p->conns; c != NULL; c = c->next) {
+        if (c->session != NULL) {
+            session_set_pressed(c->session, pressed);
+            account(c);
+        }
+    }
 }
 
 void conn_pump(struct conn *c)
@@ -331,6 +354,7 @@ void conn_pump(struct conn *c)
     }
     session_settle(c->session);
     account(c);
+    press(c->proxy);
     for (int side = 0; side < NUM_SIDES; side++) {
         /* The other side's write in flight is output not taken yet; a replacement's is our own. */
         bool waits =
@@ -396,6 +420,9 @@ bool conn_accept(struct proxy *p, uv_stream_t *listener)
         return status == 0;
     }
     client->state = PEER_OPEN;
+    if (p->phase != PROXY_SERVING) {
+        conn_tell_side(c, EVENT_DRAIN, CLIENT, NULL);
+    }
     (void)uv_tcp_nodelay(&client->tcp, 1);
     (void)uv_tcp_keepalive(&client->tcp, 1, KEEPALIVE_S);
     conn_pump(c);

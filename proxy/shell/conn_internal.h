@@ -17,6 +17,7 @@ struct conn {
     struct session *session;
     enum conn_role role;
     uint64_t cancels; /* session that this CancelRequest is for, or 0 */
+    bool cancel_sent; /* ... and it has been passed on to the server */
     struct peer peers[NUM_SIDES];
     uv_timer_t timer;
     uint64_t timer_due; /* what the timer is set to, or MOMENT_NEVER */

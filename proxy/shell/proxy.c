@@ -47,6 +47,7 @@ static void end_if_empty(struct proxy *p)
         return;
     }
     cancels_stop(p);
+    close_handle((uv_handle_t *)&p->listener);
     close_handle((uv_handle_t *)&p->signals[0]);
     close_handle((uv_handle_t *)&p->signals[1]);
     /* One more signal at this point must not turn a clean end into a kill. */
@@ -128,6 +129,7 @@ static void tell_all(struct proxy *p, enum session_event_kind kind)
 static void stop_now(struct proxy *p)
 {
     p->phase = PROXY_STOPPING;
+    close_handle((uv_handle_t *)&p->listener);
     log_line(LOG_INFO, "stopping", NULL);
     tell_all(p, EVENT_SHUTDOWN);
 }
@@ -149,7 +151,7 @@ static void on_signal(uv_signal_t *signal_handle, int number)
     p->phase = PROXY_DRAINING;
     log_line(LOG_INFO, "draining", "signal", number == SIGTERM ? "TERM" : "INT", "connections",
              count, NULL);
-    close_handle((uv_handle_t *)&p->listener);
+    /* Still listening: cancels of what goes on must come in. Sessions are refused with 57P03. */
     (void)uv_timer_start(&p->shutdown_timer, on_shutdown_timer, p->options.shutdown_timeout_ms, 0);
     tell_all(p, EVENT_DRAIN);
     end_if_empty(p);

@@ -40,6 +40,7 @@ struct proxy {
     unsigned cancels_most; /* running */
     uint64_t last_id;
     size_t memory; /* the sum of session_memory over all sessions */
+    bool pressed;  /* it is over LIMIT_PROCESS, or was and is still near it */
     /* One buffer serves all reads: what was read is consumed before the read callback returns. */
     char read_buffer[READ_BUFFER_LEN];
 };

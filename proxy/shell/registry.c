@@ -1,4 +1,6 @@
-/* registry: see registry.h. A handful of entries at a time: one list in order of arrival serves. */
+/* registry: see registry.h. Claims are a handful at a time: one list in order of arrival serves.
+ * Keys are as many as sessions, and looked for only when one is cancelled: an array, searched
+ * through. */
 #include "registry.h"
 
 #include "mem.h"

@@ -35,7 +35,7 @@ static void make_judged(struct buf *out, uint64_t *random)
     cr_assert(message_parse(kinds[next_random(random) % 8], CLIENT, out));
 }
 
-/* Frames of any tag and content, but for those that the shield reads. */
+/* Frames of any tag and content, but for those that the shield reads and those that do not pass. */
 static void make_frames(struct buf *out, uint64_t *random, size_t num)
 {
     for (size_t i = 0; i < num; i++) {
@@ -46,7 +46,7 @@ static void make_frames(struct buf *out, uint64_t *random, size_t num)
             continue;
         }
         uint8_t tag = (uint8_t)next_random(random);
-        buf_add_byte(out, memchr("QPBDECSHX", tag, 9) != NULL ? '?' : tag);
+        buf_add_byte(out, memchr("QPBDECSHXpK", tag, 11) != NULL ? '?' : tag);
         buf_add_u32(out, (uint32_t)len + 4);
         for (size_t k = 0; k < len; k++) {
             buf_add_byte(out, (uint8_t)next_random(random));

@@ -144,6 +144,9 @@ static void note_action(struct play *p, const struct action *action)
     case ACTION_CANCEL_DONE:
         buf_add_text(&p->actions, "cancel-done\n");
         break;
+    case ACTION_CANCEL_SENT_DONE:
+        buf_add_text(&p->actions, "cancel-sent-done\n");
+        break;
     case ACTION_CLOSE:
         buf_add_text(&p->actions, "close\n");
         break;

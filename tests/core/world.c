@@ -54,6 +54,7 @@ static void do_action(struct world *w, const struct action *action)
         w->cancel_under_way = true;
         break;
     case ACTION_CANCEL_DONE:
+    case ACTION_CANCEL_SENT_DONE:
         w->cancels_done++;
         break;
     case ACTION_CLOSE:
