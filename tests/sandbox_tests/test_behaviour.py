@@ -92,6 +92,19 @@ def test_cancel_stops_a_running_query(start):
     assert client.rows("SELECT 1") == [["1"]]
 
 
+def test_cancel_stops_a_query_from_its_beginning(start):
+    sandbox = start()
+    client, other = sandbox.client(), sandbox.client()
+    for number in range(200):
+        client.send("Query", f"SELECT '{number}', pg_sleep(5)")
+        while not any(f"'{number}'" in (row[-1] or "") for row in other.rows("SHOW PROCESSLIST")):
+            pass
+        sandbox.cancel(client.conn.key)
+        assert client.read()[0][0] == "ErrorResponse"
+    sandbox.cancel(client.conn.key)
+    assert client.rows("SELECT 1") == [["1"]]
+
+
 def test_log_has_one_line_per_statement(start, tmp_path):
     log = tmp_path / "log"
     client = start("--log", str(log)).client()

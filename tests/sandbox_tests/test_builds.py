@@ -89,6 +89,43 @@ def test_a_hanging_build_ends_by_cancel_or_drop_only(start):
     assert client.read()[0][1]["M"].endswith("3: Cancelled: create\n")
 
 
+def test_a_build_in_the_background_is_cancelled_until_its_create_is_answered(start):
+    sandbox = start("--first-barrier", "0.5", "--build-time", "30")
+    client, other = sandbox.client(), sandbox.client()
+    client.do(*SETUP, BACKGROUND)
+    client.send("Query", CREATE)
+    eventually(lambda: other.rows(VIEWS) == [["m", "t"]])
+    sandbox.cancel(client.conn.key)
+    assert client.read()[0][1]["M"].endswith("3: Cancelled: create\n")
+    assert other.rows(VIEWS) == []
+    begin = time.monotonic()
+    client.do(CREATE)
+    assert time.monotonic() - begin >= 0.5
+    sandbox.cancel(client.conn.key)
+    assert client.rows(VIEWS) == [["m", "t"]]
+
+
+def test_a_cancel_of_the_session_ends_a_foreground_build_in_the_extended_protocol(start):
+    sandbox = start("--build-time", "30")
+    client, other = sandbox.client(), sandbox.client()
+    client.do(*SETUP)
+    client.send("Parse", {"sql": CREATE})
+    client.send("Bind", {})
+    client.send("Execute", {})
+    client.send("Sync")
+    eventually(lambda: other.rows(VIEWS) == [["m", "t"]])
+    sandbox.cancel(client.conn.key)
+    answer = client.read()
+    assert [name for name, _ in answer] == [
+        "ParseComplete",
+        "BindComplete",
+        "ErrorResponse",
+        "ReadyForQuery",
+    ]
+    assert answer[2][1]["M"].endswith("3: Cancelled: create\n")
+    assert other.rows(VIEWS) == []
+
+
 def test_the_nth_build_fails_in_the_foreground(start):
     client = start("--build-fail", "view m@2").client()
     client.do(*SETUP, CREATE, "DROP MATERIALIZED VIEW m")

@@ -4,7 +4,9 @@ order of checks is the server's.
 
 from __future__ import annotations
 
+import asyncio
 import copy
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -182,18 +184,29 @@ async def _build(session: Session, relation: Relation, stored: set[int], text: s
     relation.background = session.settings.flag("background_ddl") and bool(stored)
     relation.creating = True
     background = relation.background
+    if background:
+        seconds = max(seconds, server.switches.first_barrier)
     job = Job(relation, relation.definition.text(), rows, seconds, background, session)
     _add(session, relation, job.rpc)
     job.hangs, job.fails = server.faults.build_hangs(text), server.faults.build_fails(text)
     server.jobs.start(job)
     if background:
+        await _first_barrier(job, server.switches.first_barrier)
         session.frontend.catch_up_after_background()
-        return
-    session.frontend.catch_up()
-    await job.ended.wait()
-    session.frontend.catch_up()
+    else:
+        session.frontend.catch_up()
+        await job.ended.wait()
+        session.frontend.catch_up()
+    job.answered = True
     if job.failure is not None:
         raise job.failure
+
+
+async def _first_barrier(job: Job, seconds: float) -> None:
+    """Until then a CREATE in the background runs, and is cancelled like any other."""
+    if seconds:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(job.ended.wait(), seconds)
 
 
 def parse_type(session: Session, text: str) -> PgType:

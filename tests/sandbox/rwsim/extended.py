@@ -1,7 +1,9 @@
 """The extended protocol: statements and portals, errors and skipping to Sync.
 
 A statement is bound to object ids at Parse and keeps them; portals and statements survive Sync;
-an Execute repeated on a finished portal runs again.
+an Execute repeated on a finished portal runs again. Closing a statement closes the portals by name
+that were bound from it since its Parse, whatever they hold by now (pg_protocol.rs,
+statement_portal_dependency).
 """
 
 from __future__ import annotations
@@ -40,7 +42,6 @@ class Prepared:
 @dataclass
 class Portal:
     prepared: Prepared
-    name_of_statement: str
     values: list[str | None]
     formats: list[int]
     suspended: bool = False
@@ -63,6 +64,7 @@ class Extended:
         self.skipping = False
         self._statements: dict[str, Prepared] = {}
         self._portals: dict[str, Portal] = {}
+        self._bound: dict[str, list[str]] = {}  # names of portals by name of statement
 
     async def handle(self, tag: bytes, body: bytes) -> bool:
         """One message; False when the connection is to be closed."""
@@ -88,14 +90,16 @@ class Extended:
         return True
 
     async def _serve(self, tag: bytes, request: Any) -> bool:
-        headline = {b"P": errors.PREPARE, b"E": errors.EXECUTE}.get(tag)
+        headline = errors.PREPARE if tag == b"P" else None
         try:
             if tag == b"P":
                 await self._parse(request)
             elif tag == b"B":
                 self._bind(request)
             elif tag == b"E":
-                await self._execute(request)
+                portal = self._portal(request.portal)
+                headline = errors.EXECUTE
+                await self._execute(portal, request)
             elif request.kind not in "SP":
                 raise SessionPanic(f"unknown kind {request.kind}")
             elif tag == b"D":
@@ -118,7 +122,10 @@ class Extended:
     async def _parse(self, request: wire.Parse) -> None:
         session = self.session
         session.server.log(session.log_name, "Parse", request.sql)
-        if request.name and request.name in self._statements:
+        if not request.name:
+            # Gone even when the new one fails.
+            self._statements.pop("", None)
+        elif request.name in self._statements:
             raise ServerError("Duplicated statement name")
         statements = parse_text(request.sql, session.server.version.key)
         if len(statements) > 1:
@@ -127,6 +134,7 @@ class Extended:
         plan = self._plan(statement, request.types)
         columns = self._columns(statement, plan)
         self._statements[request.name] = Prepared(statement, plan, columns)
+        self._bound[request.name] = []
         session.send(wire.message("1"))
 
     def _columns(self, statement: st.Statement | None, plan: Plan | None) -> list[Column] | None:
@@ -161,19 +169,22 @@ class Extended:
             else parameter_text(raw, kind, wire.format_of(request.formats, i) == 1)
             for i, (raw, kind) in enumerate(zip(request.values, kinds, strict=False))
         ]
-        self._portals[request.portal] = Portal(
-            prepared, request.name, values, request.result_formats
-        )
+        self._portals[request.portal] = Portal(prepared, values, request.result_formats)
+        self._bound[request.name].append(request.portal)
         self.session.send(wire.message("2"))
 
     def _statement(self, name: str) -> Prepared:
         if name not in self._statements:
-            raise ServerError(f"Prepare statement {name} not found")
+            raise ServerError(
+                f"Prepare statement {name} not found"
+                if name
+                else "unnamed prepare statement not found"
+            )
         return self._statements[name]
 
     def _portal(self, name: str) -> Portal:
         if name not in self._portals:
-            raise ServerError(f"Portal {name} not found")
+            raise ServerError(f"Portal {name} not found" if name else "unnamed portal not found")
         return self._portals[name]
 
     def _describe(self, request: wire.Target) -> None:
@@ -194,22 +205,15 @@ class Extended:
     def _close(self, request: wire.Target) -> None:
         if request.kind == "S":
             self._statements.pop(request.name, None)
-            # The unnamed portal goes with any statement.
-            gone = [
-                name
-                for name, portal in self._portals.items()
-                if portal.name_of_statement == request.name or not name
-            ]
-            for name in gone:
-                del self._portals[name]
+            for portal in self._bound.pop(request.name, []):
+                self._portals.pop(portal, None)
         else:
             self._portals.pop(request.name, None)
         self.session.send(wire.message("3"))
 
     # -- Execute
 
-    async def _execute(self, request: wire.Execute) -> None:
-        portal = self._portal(request.portal)
+    async def _execute(self, portal: Portal, request: wire.Execute) -> None:
         session = self.session
         statement = portal.prepared.statement
         session.server.log(session.log_name, "Execute", statement.text if statement else "")

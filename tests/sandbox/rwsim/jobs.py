@@ -35,6 +35,7 @@ class Job:
     session: Session
     hangs: bool = False
     fails: bool = False
+    answered: bool = False  # its CREATE has ended: cancels of the session miss it
     started: float = field(default_factory=monotonic)
     initialized_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     failure: ServerError | None = None
@@ -98,9 +99,10 @@ class Jobs:
             job.ended.set()
         return job
 
-    def foreground_of(self, session: Session) -> list[Job]:
+    def waited_for_by(self, session: Session) -> list[Job]:
+        """Builds whose CREATE is running in this session."""
         return [
-            job for job in self.running.values() if job.session is session and not job.background
+            job for job in self.running.values() if job.session is session and not job.answered
         ]
 
     async def wait_all(self) -> None:

@@ -112,7 +112,6 @@ class Session:
 
     async def sleep(self, seconds: float) -> None:
         """pg_sleep: ends early when the session is cancelled."""
-        self._woken.clear()
         try:
             await asyncio.wait_for(self._woken.wait(), seconds)
         except TimeoutError:
@@ -124,7 +123,7 @@ class Session:
         self._woken.set()
         if self._in_engine and self._connection is not None:
             self._connection.raw.interrupt()
-        for job in self.server.jobs.foreground_of(self):
+        for job in self.server.jobs.waited_for_by(self):
             self.server.jobs.abort(job.relation.id)
 
     # -- output
@@ -262,6 +261,7 @@ class Session:
         self, statement: st.Statement, action: Callable[[], Awaitable[Answer]]
     ) -> Answer:
         """Runs a statement under the faults, and shows it in the process list meanwhile."""
+        self._woken.clear()  # a cancel reaches the statement that runs, from its beginning
         struck = self.server.faults.strike(statement.text)
         if struck.crash_before:
             self._crash(statement)

@@ -35,6 +35,7 @@ class Switches:
     lag: float
     create_lag: float
     swap_window: float
+    first_barrier: float
     build_time: float
     build_hang: list[re.Pattern[str]]
     build_fail: list[Fault]
@@ -88,6 +89,7 @@ def _add_times(parser: argparse.ArgumentParser) -> None:
         ("--lag", 0.0, "when the other frontends learn of a change of the catalog (0)"),
         ("--create-lag", 0.0, "when a frontend learns of its own background CREATE (0)"),
         ("--swap-window", 0.0, "between the look-up of a SWAP and meta's turn (0)"),
+        ("--first-barrier", 0.0, "how long a background CREATE waits for its answer (0)"),
         ("--build-time", 0.05, "how long a build takes at least (0.05)"),
     ):
         parser.add_argument(name, type=_seconds, default=default, metavar="SECONDS", help=text)
