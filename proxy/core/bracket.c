@@ -160,16 +160,23 @@ enum walk_act bracket_start(struct session *s, const struct wire_header *header)
     return WALK_FORWARD;
 }
 
-/* The refusal stands on a line of its own: an error that quotes the client's text does not match.
- */
+static bool line_is(const char *line, const char *text)
+{
+    size_t len = strcspn(line, "\n");
+    return len == strlen(text) && memcmp(line, text, len) == 0;
+}
+
+/* The refusal stands on a line of its own, the first cause: an error that quotes the client's text
+ * does not match. */
 static bool is_refusal(const char *error_text)
 {
+    bool is_cause = true; /* there may be no headline */
     for (const char *line = error_text; line != NULL; line = strchr(line, '\n')) {
         line += strspn(line, "\n ");
-        size_t len = strcspn(line, "\n");
-        if (len == sizeof(refusal_line) - 1 && memcmp(line, refusal_line, len) == 0) {
+        if (is_cause && line_is(line, refusal_line)) {
             return true;
         }
+        is_cause = line_is(line, "Caused by:");
     }
     return false;
 }
@@ -232,6 +239,8 @@ static void finish(struct session *s)
     bool refused = buf_len(&b->refusal) != 0;
     if (refused && s->cancel_way != CANCEL_NONE) {
         b->stage = BRACKET_ENDED;
+        /* Our answer must not come inside a message that the client has in part. */
+        walk_stop(&s->walk[SERVER]);
         return;
     }
     if (refused && begin_replacement(s)) {
@@ -254,6 +263,7 @@ void bracket_cancel_done(struct session *s)
 {
     if (s->bracket.stage == BRACKET_ENDED) {
         finish(s);
+        walk_resume(&s->walk[SERVER], &walk_from_server, s);
     }
 }
 

@@ -59,7 +59,7 @@ void cancel_asked(struct session *s)
 
 void cancel_done(struct session *s)
 {
-    if (s->cancel_way == CANCEL_WANTED_AGAIN) {
+    if (s->cancel_way == CANCEL_WANTED_AGAIN && s->state != SESSION_CLOSING) {
         /* Who asked before the first was sent has waited long enough. */
         s->cancel_way = CANCEL_ON_ITS_WAY;
         session_act(s, ACTION_CANCEL_SENT_DONE, CLIENT);

@@ -20,6 +20,7 @@ void conversation_cleanup(struct conversation *t)
     buf_cleanup(&t->error);
     t->wait = ENGINE_IDLE;
     t->cancellable = false;
+    t->lost = false;
     t->cancel_again_ms = MOMENT_NEVER;
     t->step = NULL;
 }
@@ -27,7 +28,7 @@ void conversation_cleanup(struct conversation *t)
 static void finish(struct session *s)
 {
     const struct replace_outcome *outcome = replace_outcome(s->talk.engine);
-    bool lost = outcome->server_lost;
+    bool lost = outcome->server_lost || s->talk.lost;
     bool succeeded = outcome->kind == REPLACE_SUCCEEDED;
     answer_log_outcome(s, outcome);
     if (!s->client_left) {
@@ -353,7 +354,7 @@ static void interrupt(struct session *s)
         &(struct wire_report){
             .severity = "NOTICE",
             .sqlstate = "00000",
-            .message = "The server gave no cancel key for this session: the statement is undone"
+            .message = "The server gave no cancel key for this session: the statement ends"
                        " when the server has finished it."});
 }
 
@@ -380,7 +381,8 @@ void conversation_cancel_done(struct session *s)
 void conversation_lost(struct session *s)
 {
     struct replace_request request;
-    /* The engine hears of it in place of the result that it waits for. */
+    /* The engine hears of it in place of the result that it waits for, or has ended already. */
+    s->talk.lost = true;
     (void)replace_next(s->talk.engine, &request);
     replace_result(s->talk.engine, &(struct replace_result){.kind = REPLACE_LOST}, s->now);
     drive(s);

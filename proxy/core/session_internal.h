@@ -107,6 +107,7 @@ struct conversation {
     char nonce[NONCE_LEN + 1];
     struct result_rows rows;
     bool got_error;
+    bool lost;        /* there is no server any more */
     struct buf error; /* body of the server's ErrorResponse */
     struct moment started;
     const char *step; /* last one reported */

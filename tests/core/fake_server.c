@@ -13,8 +13,20 @@ void fake_server_init(struct fake_server *f)
     *f = (struct fake_server){.status = 'I', .polls_to_go = 1, .view_id = FAKE_OLD_ID};
 }
 
+static void forget(struct fake_prepared *p)
+{
+    p->used = false;
+    buf_cleanup(&p->name);
+    buf_cleanup(&p->text);
+    buf_cleanup(&p->statement);
+}
+
 void fake_server_cleanup(struct fake_server *f)
 {
+    for (size_t i = 0; i < FAKE_MOST_PREPARED; i++) {
+        forget(&f->statements[i]);
+        forget(&f->portals[i]);
+    }
     buf_cleanup(&f->in);
     buf_cleanup(&f->out);
 }
@@ -36,7 +48,6 @@ static void say_ready(struct fake_server *f)
 static void say_done(struct fake_server *f, const char *tag)
 {
     wire_add_command_complete(&f->out, tag);
-    say_ready(f);
 }
 
 static void say_error(struct fake_server *f, const char *message)
@@ -104,13 +115,29 @@ static void say_listed(struct fake_server *f)
 static void create(struct fake_server *f, const char *name)
 {
     size_t len = strcspn(name, " ");
-    if (len < sizeof(f->temp)) {
+    unsigned id = FAKE_NEW_ID + f->num_created;
+    f->num_created++;
+    if (begins(name, "v ")) {
+        f->view_id = id;
+    } else if (len < sizeof(f->temp)) {
         memcpy(f->temp, name, len);
         f->temp[len] = 0;
+        f->temp_id = id;
     }
-    f->temp_id = FAKE_NEW_ID;
     say(f, "NoticeResponse S\"NOTICE\" C\"00000\" M\"of the build\"");
     say_done(f, "CREATE_MATERIALIZED_VIEW");
+}
+
+static void say_target(struct fake_server *f)
+{
+    char row[96];
+    say(f, "RowDescription \"id\" \"type\" \"owner\" \"definition\" \"acl\"");
+    (void)snprintf(row, sizeof(row),
+                   "DataRow \"%u\" \"materialized view\" \"root\" \"SELECT 1\" NULL", f->view_id);
+    if (f->view_id != 0) {
+        say(f, row);
+    }
+    say_done(f, "SELECT");
 }
 
 static void swap(struct fake_server *f)
@@ -131,9 +158,6 @@ static bool answer_catalog(struct fake_server *f, const char *sql)
         {"SELECT version()",
          {"RowDescription \"version\" \"user\" \"schema\" \"database\"",
           "DataRow \"PostgreSQL 13.14.0-RisingWave-2.7.0\" \"root\" \"public\" \"dev\""}},
-        {"SELECT r.id, r.relation_type",
-         {"RowDescription \"id\" \"type\" \"owner\" \"definition\" \"acl\"",
-          "DataRow \"1001\" \"materialized view\" \"root\" \"SELECT 1\" NULL"}},
         {"SELECT u.name", {"RowDescription \"name\"", "DataRow \"root\""}},
         {"SELECT j.status", {"RowDescription \"status\"", "DataRow \"CREATED\""}},
         {"SELECT i.name", {"RowDescription \"name\"", NULL}},
@@ -158,25 +182,26 @@ static bool answer_catalog(struct fake_server *f, const char *sql)
     return false;
 }
 
-static void refuse_statement(struct fake_server *f)
+static bool refuse_statement(struct fake_server *f)
 {
     if (f->knows_the_statement) {
         f->view_id = FAKE_NEW_ID;
         say_done(f, "CREATE_MATERIALIZED_VIEW");
-        return;
+        return true;
     }
     say_error(f, "Failed to run the query\n\nCaused by:\n"
                  "  Feature is not yet implemented: CREATE OR REPLACE VIEW\nNo tracking issue.\n");
-    say_ready(f);
+    return false;
 }
 
-static void query(struct fake_server *f, const char *sql)
+bool fake_server_run(struct fake_server *f, const char *sql)
 {
     static const char create_view[] = "CREATE MATERIALIZED VIEW ";
     char message[128];
     if (begins(sql, "CREATE OR REPLACE MATERIALIZED VIEW ")) {
-        refuse_statement(f);
-    } else if (begins(sql, create_view)) {
+        return refuse_statement(f);
+    }
+    if (begins(sql, create_view)) {
         create(f, sql + strlen(create_view));
     } else if (begins(sql, "SET background_ddl")) {
         f->background = strstr(sql, "true") != NULL;
@@ -191,6 +216,8 @@ static void query(struct fake_server *f, const char *sql)
         say_job(f);
     } else if (begins(sql, "SELECT m.id")) {
         say_temp_id(f);
+    } else if (begins(sql, "SELECT r.id, r.relation_type")) {
+        say_target(f);
     } else if (begins(sql, "SELECT r.name, r.id")) {
         say_names(f);
     } else if (begins(sql, "ALTER MATERIALIZED VIEW ")) {
@@ -204,8 +231,9 @@ static void query(struct fake_server *f, const char *sql)
     } else if (!answer_catalog(f, sql)) {
         (void)snprintf(message, sizeof(message), "expected statement, found: %.64s", sql);
         say_error(f, message);
-        say_ready(f);
+        return false;
     }
+    return true;
 }
 
 static void start(struct fake_server *f)
@@ -215,7 +243,145 @@ static void start(struct fake_server *f)
     if (f->is_postgres) {
         say(f, "ParameterStatus \"integer_datetimes\" \"on\"");
     }
+    if (f->gives_key) {
+        say(f, "BackendKeyData 7 7");
+    }
     say_ready(f);
+}
+
+static void refuse_series(struct fake_server *f, const char *message)
+{
+    say_error(f, message);
+    f->skipping = true;
+}
+
+static bool is_named(struct buf *name, const char *with)
+{
+    return strcmp(buf_text(name), with) == 0;
+}
+
+static struct fake_prepared *find(struct fake_prepared *all, const char *name)
+{
+    for (size_t i = 0; i < FAKE_MOST_PREPARED; i++) {
+        if (all[i].used && is_named(&all[i].name, name)) {
+            return &all[i];
+        }
+    }
+    return NULL;
+}
+
+/* A place for a new one of that name; NULL, and an error, when it is taken or there are too many.
+ * Unnamed ones give way. */
+static struct fake_prepared *make(struct fake_server *f, struct fake_prepared *all,
+                                  const char *name)
+{
+    struct fake_prepared *p = find(all, name);
+    if (p != NULL && name[0] != 0) {
+        refuse_series(f, "Duplicated name");
+        return NULL;
+    }
+    for (size_t i = 0; p == NULL && i < FAKE_MOST_PREPARED; i++) {
+        p = !all[i].used ? &all[i] : NULL;
+    }
+    if (p == NULL) {
+        refuse_series(f, "too many");
+        return NULL;
+    }
+    forget(p);
+    p->used = true;
+    buf_add_text(&p->name, name);
+    return p;
+}
+
+static void parse(struct fake_server *f, struct wire_reader *r)
+{
+    const char *name = wire_read_text(r);
+    const char *text = wire_read_text(r);
+    if (strstr(text, "nope") != NULL) {
+        refuse_series(f, "Invalid column: nope");
+        return;
+    }
+    struct fake_prepared *p = make(f, f->statements, name);
+    if (p != NULL) {
+        buf_add_text(&p->text, text);
+        say(f, "ParseComplete");
+    }
+}
+
+static void bind(struct fake_server *f, struct wire_reader *r)
+{
+    const char *name = wire_read_text(r);
+    const char *of = wire_read_text(r);
+    struct fake_prepared *statement = find(f->statements, of);
+    if (statement == NULL) {
+        refuse_series(f, "Prepare statement not found");
+        return;
+    }
+    struct fake_prepared *p = make(f, f->portals, name);
+    if (p != NULL) {
+        buf_add_text(&p->text, buf_text(&statement->text));
+        buf_add_text(&p->statement, of);
+        say(f, "BindComplete");
+    }
+}
+
+static void execute(struct fake_server *f, struct wire_reader *r)
+{
+    struct fake_prepared *portal = find(f->portals, wire_read_text(r));
+    if (portal == NULL) {
+        refuse_series(f, "Portal not found");
+    } else {
+        f->skipping = !fake_server_run(f, buf_text(&portal->text));
+    }
+}
+
+/* A statement takes its portals along, and the unnamed one whatever it is of. */
+static void close(struct fake_server *f, struct wire_reader *r)
+{
+    bool is_statement = wire_read_u8(r) == 'S';
+    const char *name = wire_read_text(r);
+    struct fake_prepared *p = find(is_statement ? f->statements : f->portals, name);
+    for (size_t i = 0; is_statement && i < FAKE_MOST_PREPARED; i++) {
+        struct fake_prepared *portal = &f->portals[i];
+        if (portal->used && (is_named(&portal->name, "") || is_named(&portal->statement, name))) {
+            forget(portal);
+        }
+    }
+    if (p != NULL) {
+        forget(p);
+    }
+    say(f, "CloseComplete");
+}
+
+static void describe(struct fake_server *f, struct wire_reader *r)
+{
+    bool is_statement = wire_read_u8(r) == 'S';
+    if (find(is_statement ? f->statements : f->portals, wire_read_text(r)) == NULL) {
+        refuse_series(f, "nothing of that name to describe");
+        return;
+    }
+    if (is_statement) {
+        say(f, "ParameterDescription \"\\x00\\x00\"");
+    }
+    say(f, "NoData");
+}
+
+static void series_message(struct fake_server *f, uint8_t tag, const uint8_t *body, size_t len)
+{
+    static const struct {
+        uint8_t tag;
+        void (*answer)(struct fake_server *f, struct wire_reader *r);
+    } answers[] = {{CLIENT_PARSE, parse},
+                   {CLIENT_BIND, bind},
+                   {CLIENT_EXECUTE, execute},
+                   {CLIENT_CLOSE, close},
+                   {CLIENT_DESCRIBE, describe}};
+    struct wire_reader r = wire_reader_over(body, len);
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        if (answers[i].tag == tag) {
+            answers[i].answer(f, &r);
+        }
+    }
 }
 
 static void message(struct fake_server *f, uint8_t tag, const uint8_t *body, size_t len)
@@ -226,10 +392,10 @@ static void message(struct fake_server *f, uint8_t tag, const uint8_t *body, siz
     } else if (f->skipping) {
         return;
     } else if (tag == CLIENT_QUERY && len != 0 && body[len - 1] == 0) {
-        query(f, (const char *)body);
-    } else if (tag == CLIENT_BIND) {
-        f->skipping = true;
-        say_error(f, "Prepare statement missing not found");
+        (void)fake_server_run(f, (const char *)body);
+        say_ready(f);
+    } else {
+        series_message(f, tag, body, len);
     }
 }
 
@@ -245,7 +411,7 @@ void fake_server_take(struct fake_server *f, const uint8_t *bytes, size_t len)
             start(f);
         }
     }
-    while (f->started &&
+    while (f->started && !f->leaves_messages &&
            wire_decode_header(buf_bytes(&f->in), buf_len(&f->in), &header) == WIRE_OK &&
            buf_len(&f->in) - WIRE_HEADER_LEN >= header.body_len) {
         message(f, header.tag, buf_bytes(&f->in) + WIRE_HEADER_LEN, header.body_len);

@@ -4,6 +4,7 @@
 #include "wire.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ static const struct shape shapes[] = {
     {CLIENT, 'd', "CopyData", "r"},
     {CLIENT, 'c', "CopyDone", ""},
     {CLIENT, 'f', "CopyFail", "s"},
+    {SERVER, 'v', "NegotiateProtocolVersion", "iir"},
     {SERVER, 'R', "Authentication", "ir"},
     {SERVER, 'K', "BackendKeyData", "ii"},
     {SERVER, 'S', "ParameterStatus", "ss"},
@@ -186,10 +188,20 @@ static bool take_item(char form, const char **at, struct buf *out)
     }
 }
 
+/* "3.2" in front of the pairs, or nothing for 3.0. */
+static uint32_t take_version(const char **at)
+{
+    unsigned major = 3;
+    unsigned minor = 0;
+    int len = 0;
+    *at += sscanf(*at, " %u.%u%n", &major, &minor, &len) == 2 ? len : 0;
+    return major << 16 | minor;
+}
+
 static bool take_pairs(const char **at, struct buf *out)
 {
     bool ok = true;
-    buf_add_u32(out, VERSION_3_0);
+    buf_add_u32(out, take_version(at));
     for (skip_blanks(at); ok && **at != 0; skip_blanks(at)) {
         ok = take_string(at, out);
         buf_add_byte(out, 0);
@@ -380,16 +392,21 @@ static void show_tagged(enum side from, const uint8_t *in, size_t len, struct bu
 
 static void show_start(const uint8_t *in, size_t len, struct buf *out)
 {
+    size_t start = buf_len(out);
     struct wire_reader r = wire_reader_over(in + 4, len - 4);
-    if (wire_read_u32(&r) == CODE_CANCEL) {
-        int pid = (int)wire_read_u32(&r);
-        buf_add_format(out, "CancelRequest %d %d", pid, (int)wire_read_u32(&r));
-        return;
-    }
+    uint32_t code = wire_read_u32(&r);
     buf_add_text(out, "StartupMessage");
-    while (r.left > 1) {
+    if (code != VERSION_3_0) {
+        buf_add_format(out, " %u.%u", code >> 16, code & 0xffff);
+    }
+    while (r.left > 1 && !r.bad) {
         buf_add_byte(out, ' ');
         show_text(out, &r);
+    }
+    if (wire_read_u8(&r) != 0 || r.bad) {
+        buf_truncate(out, start);
+        buf_add_text(out, "Raw ");
+        show_string(out, in, len);
     }
 }
 

@@ -3,6 +3,7 @@
  *
  *     Query "SELECT 1"     DataRow "1" NULL     ErrorResponse S"ERROR" C"42601" M"no"
  *     StartupMessage "user" "root"     Message "?" "any body"     Raw "bytes without a frame"
+ *     StartupMessage 3.2 "user" "root"
  *
  * Strings know \n, \", \\ and \xHH. What a line shows is all that the message holds: a body that
  * does not fit its name's form is shown as Message, an incomplete one as Raw.

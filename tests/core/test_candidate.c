@@ -114,6 +114,59 @@ Test(candidate, is_not_found_behind_what_is_refused_alike)
     }
 }
 
+static bool find_alone(const char *text, size_t len, struct candidate *out_candidate)
+{
+    uint8_t *copy = malloc(len != 0 ? len : 1);
+    memcpy(copy, text, len);
+    bool yes = candidate_find_alone(copy, len, out_candidate);
+    free(copy);
+    return yes;
+}
+
+/* A Parse may hold one statement and nothing else but comments and empty ones; with parameters. */
+Test(candidate, is_found_alone)
+{
+    static const char *const yes[][3] = {
+        {"", CANDIDATE, ""},
+        {"", CANDIDATE, ";"},
+        {";; ", "/* app */ " CANDIDATE " -- end", "\n;;"},
+        {"", "create or replace materialized view v as select $1 + $2", " ; "},
+        {"", "CREATE OR REPLACE MATERIALIZED VIEW a.b.c AS SELECT ';' /* ; */", ";"},
+    };
+    for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+        char text[400];
+        (void)snprintf(text, sizeof(text), "%s%s%s", yes[i][0], yes[i][1], yes[i][2]);
+        struct candidate c = {0};
+        cr_assert(find_alone(text, strlen(text), &c), "%s", text);
+        cr_expect(eq(sz, c.start, strlen(yes[i][0])), "%s", text);
+        cr_expect(eq(sz, c.end, c.start + strlen(yes[i][1])), "%s", text);
+        cr_expect(eq(sz, c.rest, strlen(text)), "%s", text);
+    }
+}
+
+Test(candidate, is_not_alone)
+{
+    static const char *const no[] = {
+        "",
+        "SELECT 1",
+        "SELECT 'replace'",
+        CANDIDATE "; SELECT 1",
+        "SELECT 1; " CANDIDATE,
+        "SET a = 1;;" CANDIDATE ";",
+        CANDIDATE "; " CANDIDATE,
+        CANDIDATE "; 'open",
+        "CREATE OR REPLACE VIEW v AS SELECT 1",
+        "CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1",
+        "CREATE OR REPLACE MATERIALIZED VIEW a.b.c.d AS SELECT 1",
+        "EXPLAIN " CANDIDATE,
+    };
+    for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
+        struct candidate c = {.start = 7, .end = 8, .rest = 9};
+        cr_expect(not(find_alone(no[i], strlen(no[i]), &c)), "%s", no[i]);
+        cr_expect(c.start == 7 && c.end == 8 && c.rest == 9, "%s", no[i]);
+    }
+}
+
 Test(candidate, every_truncation_is_judged)
 {
     static const char text[] = "CREATE OR REPLACE MATERIALIZED VIEW \"v\" AS SELECT 'a'";
@@ -126,16 +179,23 @@ Test(candidate, every_truncation_is_judged)
     }
 }
 
-Test(candidate, passes_without_memory)
+/* With each allocation failing it is not found, and in the end it is. */
+static size_t allocations_until_found(bool (*ask)(const uint8_t *, size_t, struct candidate *))
 {
     static const char text[] = "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1";
     bool found = false;
     size_t nth = 1;
     for (; !found && nth < 100; nth++) {
-        mem_fail_at(nth);
         struct candidate ignored;
-        found = candidate_find((const uint8_t *)text, sizeof(text) - 1, &ignored);
+        mem_fail_at(nth);
+        found = ask((const uint8_t *)text, sizeof(text) - 1, &ignored);
         mem_fail_at(0);
     }
-    cr_expect(found && nth > 2);
+    return found ? nth : 0;
+}
+
+Test(candidate, passes_without_memory)
+{
+    cr_expect(gt(sz, allocations_until_found(candidate_find), 2));
+    cr_expect(gt(sz, allocations_until_found(candidate_find_alone), 2));
 }

@@ -2,6 +2,7 @@
  * Every way in which a replacement is cut short, at every message of it: nothing may be left behind
  * on the server that is still there, and the client is told once, or not at all when it is gone.
  */
+#include "message_text.h"
 #include "world.h"
 
 #include <criterion/criterion.h>
@@ -182,5 +183,33 @@ Test(session, passes_the_answer_of_a_server_that_knows_the_statement)
     cr_expect(eq(sz, world_count(&w, 'C', &whole), 2));
     cr_expect(eq(sz, world_count(&w, 'Z', &whole), 3));
     cr_expect(eq(sz, world_count(&w, 'E', &whole), 0));
+    world_cleanup(&w);
+}
+
+/* A notice of the server is here in part when the news comes that a cancel is done: the answer must
+ * not stand inside it. */
+Test(session, answers_a_cancel_behind_a_notice_that_is_here_in_part)
+{
+    struct world w;
+    struct buf notice = {0};
+    bool whole = false;
+    cr_assert(world_init(&w, 0, false));
+    w.server.gives_key = true;
+    world_login(&w);
+    world_say(&w, "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1\"");
+    world_event(&w, EVENT_CANCEL, CLIENT);
+    cr_assert(w.cancel_under_way);
+    while (buf_len(&w.server.out) != 0) {
+        cr_assert(world_step(&w)); /* all answers, while the CancelRequest is under way */
+    }
+    cr_assert(message_parse("NoticeResponse S\"NOTICE\" C\"00000\" M\"x\"", SERVER, &notice));
+    world_feed(&w, SERVER, buf_bytes(&notice), 9);
+    world_event(&w, EVENT_CANCEL_DONE, SERVER);
+    world_feed(&w, SERVER, buf_bytes(&notice) + 9, buf_len(&notice) - 9);
+    w.cancel_under_way = false;
+    world_run(&w);
+    cr_expect(eq(sz, world_count(&w, 'Z', &whole), 2));
+    cr_expect(whole);
+    buf_cleanup(&notice);
     world_cleanup(&w);
 }

@@ -9,6 +9,12 @@
 #include <string.h>
 
 static const char candidate[] = "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1\"";
+/* The same in the extended protocol. */
+static const char *const series[] = {
+    "Parse \"\" \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT $1\" \"\\x00\\x00\"",
+    "Bind \"\" \"\" \"\\x00\\x00\\x00\\x01\\x00\\x00\\x00\\x011\\x00\\x00\"",
+    "Execute \"\" 0",
+};
 
 enum place {
     IN_STARTUP,
@@ -22,6 +28,14 @@ enum place {
     IN_BRACKET_ANSWER,
     IN_BRACKET_REFUSED,
     IN_BRACKET_LAST_READY,
+    IN_BRACKET_ENDED, /* a cancel is on its way */
+    IN_BRACKET_OF_PARSE,
+    IN_BRACKET_OF_BIND,
+    IN_BRACKET_OF_EXECUTE,
+    WITH_A_PORTAL, /* relaying, in a series that is not synced */
+    IN_FAILED_SERIES,
+    WAITING_FOR_SERIES, /* of ours, with the client's parameters */
+    WAITING_FOR_CANCEL, /* the engine does */
     WAITING_FOR_RESULT,
     WAITING_FOR_LOCK,
     WAITING_FOR_TIME,
@@ -62,10 +76,54 @@ static void go_into_replacement(struct world *w, enum place place)
     }
 }
 
+/* Delivers what the server has said already, not more. */
+static void hear(struct world *w)
+{
+    while (buf_len(&w->server.out) != 0) {
+        step(w, 1);
+    }
+}
+
+static void go_into_series(struct world *w, enum place place)
+{
+    if (place == IN_FAILED_SERIES) {
+        world_say(w, "Parse \"\" \"CREATE OR REPLACE MATERIALIZED VIEW nope AS SELECT 1\""
+                     " \"\\x00\\x00\"");
+        world_run(w);
+        return;
+    }
+    size_t answered = place == IN_BRACKET_OF_PARSE ? 0 : place == IN_BRACKET_OF_BIND ? 1 : 2;
+    for (size_t i = 0; i < answered; i++) {
+        world_say(w, series[i]);
+        world_run(w);
+    }
+    if (place == WITH_A_PORTAL) {
+        return;
+    }
+    world_say(w, series[answered]);
+    while (place == WAITING_FOR_SERIES && w->server.temp_id == 0) {
+        step(w, 1);
+    }
+    step(w, 3);
+}
+
+static void go_where_a_cancel_is_on_its_way(struct world *w, enum place place)
+{
+    world_say(w, candidate);
+    while (place == WAITING_FOR_CANCEL && w->server.view_id == 0) {
+        step(w, 1);
+    }
+    world_event(w, EVENT_CANCEL, CLIENT);
+    cr_assert(w->cancel_under_way);
+    hear(w);
+}
+
 /* Leads a new session to the place. */
 static void go_to(struct world *w, enum place place)
 {
     cr_assert(world_init(w, 0, false));
+    w->server.gives_key = place == IN_BRACKET_ENDED || place == WAITING_FOR_CANCEL;
+    w->server.view_id = place == WAITING_FOR_CANCEL ? 0 : w->server.view_id;
     if (place == IN_STARTUP) {
         return;
     }
@@ -87,6 +145,10 @@ static void go_to(struct world *w, enum place place)
         static const size_t answers[] = {0, 1, 2, 3, 6};
         world_say(w, candidate);
         step(w, answers[place - IN_BRACKET_BEFORE]);
+    } else if (place == IN_BRACKET_ENDED || place == WAITING_FOR_CANCEL) {
+        go_where_a_cancel_is_on_its_way(w, place);
+    } else if (place >= IN_BRACKET_OF_PARSE && place <= WAITING_FOR_SERIES) {
+        go_into_series(w, place);
     } else if (place >= WAITING_FOR_RESULT && place <= IN_UNDO) {
         go_into_replacement(w, place);
     } else if (place == IN_SKIPPING) {
@@ -171,8 +233,16 @@ Test(session, takes_every_message_in_every_state)
  * must be that part and nothing else. */
 Test(session, says_nothing_inside_a_message_of_the_server)
 {
-    static const enum place places[] = {IN_LOGIN,          IN_RELAY,          IN_BUSY_RELAY,
-                                        IN_BRACKET_BEFORE, IN_BRACKET_ANSWER, IN_BRACKET_LAST_READY,
+    static const enum place places[] = {IN_LOGIN,
+                                        IN_RELAY,
+                                        IN_BUSY_RELAY,
+                                        IN_BRACKET_BEFORE,
+                                        IN_BRACKET_ANSWER,
+                                        IN_BRACKET_LAST_READY,
+                                        IN_BRACKET_OF_PARSE,
+                                        IN_BRACKET_OF_EXECUTE,
+                                        WITH_A_PORTAL,
+                                        IN_FAILED_SERIES,
                                         IN_SKIPPING};
     static const uint8_t part[] = {'A', 0, 0, 0, 40, 1, 2, 3};
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {

@@ -163,8 +163,8 @@ def test_sigterm_ends_idle_sessions_and_lets_a_replacement_finish():
         assert (name, fields["S"], fields["C"]) == ("ErrorResponse", "FATAL", "57P01")
         assert "administrator command" in fields["M"] and idle.recv(10)[0] == "Closed"
         idle.sock.close()
-        with pytest.raises(OSError):
-            socket.create_connection(("127.0.0.1", proxy.port), timeout=2).close()
+        with pytest.raises(psycopg.OperationalError, match="the proxy is shutting down"):
+            connect(proxy.port)
         thread.join(10)
         assert done == [True] and proxy.wait(5) == 0
         catalog = Catalog(proxy.server.port)

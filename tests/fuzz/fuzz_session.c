@@ -2,18 +2,27 @@
  * fuzz_session: the input is a small program: who sends what, what the server answers, events,
  * time. It is run uncut and once more with all chunks in pieces, and both runs must give the same
  * outputs. Further: without a candidate out is what came in; what comes out is bounded by what came
- * in; after the end nothing more comes out.
+ * in; after the end nothing more comes out; without its server a session ends; a replacement sends
+ * nothing while a cancel is on its way.
  */
 #include "fake_server.h"
 #include "message_text.h"
 #include "session.h"
+#include "wire.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { FLAG_POSTGRES = 1, FLAG_LOGGED_IN = 2, FLAG_FOREGROUND = 4, FLAG_KNOWS = 8 };
+enum {
+    FLAG_POSTGRES = 1,
+    FLAG_LOGGED_IN = 2,
+    FLAG_FOREGROUND = 4,
+    FLAG_KNOWS = 8,
+    FLAG_KEY = 16,
+    FLAG_NO_VIEW = 32
+};
 enum { OUTPUT_ALLOWANCE = 16384, OUTPUT_FACTOR = 8 };
 
 struct run {
@@ -23,7 +32,12 @@ struct run {
     uint8_t flags;
     size_t piece; /* largest part of a chunk; 0: uncut */
     bool ended;
-    bool relaying; /* in and out are compared */
+    bool relaying;      /* in and out are compared */
+    bool cancelling;    /* a CancelRequest is on its way to the server */
+    bool must_not_send; /* ... since before this operation */
+    bool server_lost;
+    bool refused; /* what the server got of a long malformed message depends on the pieces
+                   * (docs/decisions/0008) */
     size_t total_in;
     struct buf in[NUM_SIDES];  /* since the login, from that side */
     struct buf out[NUM_SIDES]; /* since the login, to that side */
@@ -52,6 +66,25 @@ static const char *const sayings[] = {
     "CopyData \"rows\"",
     "Raw \"Q\\x00\\x00\\x00\\x0dSEL\"",
     "Raw \"Q\\x00\\x00\\x00\\x03\"",
+    /* The extended protocol. */
+    "Parse \"\" \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1\" \"\\x00\\x00\"",
+    "Parse \"s\" \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 2\" \"\\x00\\x00\"",
+    "Parse \"s\" \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT $1\""
+    " \"\\x00\\x01\\x00\\x00\\x00\\x17\"",
+    "Parse \"\" \"SELECT nope\" \"\\x00\\x00\"",
+    "Bind \"\" \"\" \"\\x00\\x00\\x00\\x00\\x00\\x00\"",
+    "Bind \"p\" \"s\" \"\\x00\\x00\\x00\\x00\\x00\\x00\"",
+    "Bind \"p\" \"s\" "
+    "\"\\x00\\x01\\x00\\x01\\x00\\x01\\x00\\x00\\x00\\x04\\x00\\x00\\x00\\x07\\x00\\x00\"",
+    "Execute \"\" 0",
+    "Execute \"p\" 0",
+    "Close \"S\" \"\"",
+    "Close \"S\" \"s\"",
+    "Close \"P\" \"p\"",
+    "Describe \"S\" \"s\"",
+    "Flush",
+    "Parse \"s\" \"BEGIN\" \"\\x00\\x00\"",
+    "Bind \"\" \"s\" \"\\x00\\x00\\x00\\x00\\x00\\x00\"",
 };
 static const char *const answers[] = {
     "Authentication 0",
@@ -70,8 +103,24 @@ static const char *const answers[] = {
     "NotificationResponse 1 \"a\" \"b\"",
     "Raw \"D\\x00\\x00\\x00\\x20ab\"",
     "Raw \"Z\\xff\\xff\\xff\\xff\"",
+    "ParseComplete",
+    "BindComplete",
+    "CloseComplete",
+    "NoData",
+    "PortalSuspended",
+    "ParameterDescription \"\\x00\\x00\"",
+    "EmptyQueryResponse",
+    "CopyInResponse \"\\x00\\x00\\x00\"",
+    "CopyOutResponse \"\\x00\\x00\\x00\"",
+    "BackendKeyData 7 11",
+    "Message \"K\" \"\\x00\\x00\\x00\\x01longer than eight\"",
+    "CommandComplete \"CREATE_MATERIALIZED_VIEW\"",
+    "ReadyForQuery \"E\"",
+    "ErrorResponse M\"Caused by:\\n  Feature is not yet implemented: CREATE OR REPLACE VIEW\\nNo\"",
+    "ParameterStatus \"server_version\" \"13.14.0\"",
+    "Raw \"N\\x00\\x00\\x00\\x0bMla\"",
 };
-enum { NUM_LINES = 16 };
+enum { NUM_LINES = 32 };
 
 static void require(bool condition)
 {
@@ -100,6 +149,9 @@ static void take_output(struct run *r, enum side to)
     const uint8_t *bytes = buf_bytes(&r->out[to]) + before;
     size_t len = buf_len(&r->out[to]) - before;
     require(len <= OUTPUT_ALLOWANCE + OUTPUT_FACTOR * r->total_in);
+    if (to == SERVER && r->refused) {
+        return;
+    }
     buf_add_format(&r->trace, "%c%zu:", to == CLIENT ? 'c' : 's', len);
     buf_add(&r->trace, bytes, len);
     if (to == SERVER && len != 0) {
@@ -114,9 +166,14 @@ static bool take_actions(struct run *r)
     bool ends = false;
     while (session_next_action(r->s, &action)) {
         if (action.kind == ACTION_REPORT) {
+            r->refused |= strcmp(action.report.event, "refused") == 0;
             continue;
         }
-        require(!r->ended || action.kind == ACTION_ABORT || action.kind == ACTION_CANCEL_DONE);
+        bool of_a_cancel = action.kind == ACTION_CANCEL_DONE ||
+                           action.kind == ACTION_CANCEL_SENT_DONE ||
+                           action.kind == ACTION_CANCEL_SERVER;
+        require(!r->ended || action.kind == ACTION_ABORT || of_a_cancel);
+        r->cancelling |= action.kind == ACTION_CANCEL_SERVER;
         ends = ends || action.kind == ACTION_CLOSE || action.kind == ACTION_ABORT;
         bool lock = action.kind == ACTION_LOCK || action.kind == ACTION_UNLOCK;
         buf_add_format(&r->trace, "a%d.%d %s\n", (int)action.kind, (int)action.side,
@@ -128,9 +185,13 @@ static bool take_actions(struct run *r)
 static void after_operation(struct run *r)
 {
     bool ends = take_actions(r);
+    require(!r->must_not_send || !session_is_replacing(r->s) ||
+            output_pending(session_output(r->s, SERVER)) == 0);
+    r->must_not_send = r->cancelling;
     take_output(r, CLIENT);
     take_output(r, SERVER);
     r->ended = r->ended || ends;
+    require(r->ended || !r->server_lost);
     buf_add_format(&r->trace, "d%d%d%d\n", session_deadline(r->s) > r->now.mono_ms,
                    session_wants_read(r->s, CLIENT), session_is_replacing(r->s));
 }
@@ -182,10 +243,17 @@ static void feed_answers(struct run *r, uint8_t part)
 
 static void send_event(struct run *r, uint8_t what)
 {
-    struct session_event event = {.kind = (enum session_event_kind)(what % SESSION_EVENT_COUNT),
-                                  .side = (what & 0x80) != 0 ? SERVER : CLIENT,
-                                  .reason = "why"};
+    struct session_event event = {
+        .kind = (enum session_event_kind)((what & 0x7f) % SESSION_EVENT_COUNT),
+        .side = (what & 0x80) != 0 ? SERVER : CLIENT,
+        .reason = "why"};
     r->relaying = false;
+    if (event.kind == EVENT_CANCEL_DONE) {
+        r->cancelling = false;
+        r->must_not_send = false;
+    }
+    bool is_end = event.kind == EVENT_EOF || event.kind == EVENT_BROKEN;
+    r->server_lost = r->server_lost || (is_end && event.side == SERVER);
     session_event(r->s, &event, r->now);
 }
 
@@ -217,6 +285,22 @@ static void operate(struct run *r, struct program *p)
         break;
     }
     after_operation(r);
+}
+
+/* Does a BackendKeyData begin in these messages? It is the one kind that is not passed on. */
+static bool holds_key(const struct buf *in)
+{
+    const uint8_t *at = buf_bytes(in);
+    size_t left = buf_len(in);
+    struct wire_header header = {0};
+    bool found = false;
+    while (!found && wire_decode_header(at, left, &header) == WIRE_OK) {
+        size_t len = WIRE_HEADER_LEN + (size_t)header.body_len;
+        found = header.tag == SERVER_BACKEND_KEY_DATA;
+        at += len < left ? len : left;
+        left -= len < left ? len : left;
+    }
+    return found;
 }
 
 /* Everything but the tail of a message that is looked at whole has come out, unchanged. */
@@ -262,6 +346,8 @@ static void run_program(struct run *r, struct program p, size_t piece)
     fake_server_init(&r->server);
     r->server.is_postgres = (r->flags & FLAG_POSTGRES) != 0;
     r->server.knows_the_statement = (r->flags & FLAG_KNOWS) != 0;
+    r->server.gives_key = (r->flags & FLAG_KEY) != 0;
+    r->server.view_id = (r->flags & FLAG_NO_VIEW) != 0 ? 0 : r->server.view_id;
     r->s = session_new(&config, r->now);
     require(r->s != NULL);
     if ((r->flags & FLAG_LOGGED_IN) != 0) {
@@ -269,6 +355,7 @@ static void run_program(struct run *r, struct program p, size_t piece)
     }
     while (p.left > 0) {
         operate(r, &p);
+        r->relaying = r->relaying && !holds_key(&r->in[SERVER]);
         if (r->relaying && !r->ended) {
             check_relayed(r, CLIENT);
             check_relayed(r, SERVER);

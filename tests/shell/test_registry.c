@@ -1,4 +1,5 @@
-/* Tests of proxy/shell/registry.c: who holds a family, who comes next. */
+/* Tests of proxy/shell/registry.c: who holds a family, who comes next, whose cancel key is which.
+ */
 #include "registry.h"
 
 #include "mem.h"
@@ -133,4 +134,102 @@ Test(registry, without_memory)
     mem_fail_at(0);
     cr_expect(eq(ptr, none, NULL));
     registry_free(NULL);
+}
+
+/* Keys whose bytes differ in one place only. */
+static struct cancel_key key_of(uint32_t number)
+{
+    struct cancel_key key = {{1, 2, 3, 4, 5, 6, 7, 8}};
+    key.bytes[0] = (uint8_t)(number & 0xff);
+    key.bytes[7] = (uint8_t)(number >> 8);
+    return key;
+}
+
+/* Whose key it is; 0: nobody's. */
+static uint64_t owner(uint32_t number)
+{
+    struct cancel_key key = key_of(number);
+    uint64_t session = 77;
+    bool found = registry_find_key(r, &key, &session);
+    cr_expect(found || session == 77); /* untouched */
+    return found ? session : 0;
+}
+
+static bool add(uint32_t number, uint64_t session)
+{
+    struct cancel_key key = key_of(number);
+    return registry_add_key(r, &key, session);
+}
+
+Test(registry, nobody_has_a_key_that_was_not_given)
+{
+    cr_expect(eq(u64, owner(1), 0));
+    cr_expect(add(1, 5));
+    cr_expect(eq(u64, owner(1), 5));
+    cr_expect(eq(u64, owner(0), 0));
+    cr_expect(eq(u64, owner(0x101), 0));
+}
+
+Test(registry, a_forgotten_key_is_nobodys)
+{
+    cr_expect(add(1, 5));
+    cr_expect(add(2, 6));
+    cr_expect(add(3, 7));
+    registry_forget_key(r, 5);
+    registry_forget_key(r, 5);
+    registry_forget_key(r, 99);
+    cr_expect(eq(u64, owner(1), 0));
+    cr_expect(eq(u64, owner(2), 6));
+    cr_expect(eq(u64, owner(3), 7));
+    registry_forget_key(r, 7);
+    registry_forget_key(r, 6);
+    cr_expect(eq(u64, owner(2), 0));
+    cr_expect(add(2, 8));
+    cr_expect(eq(u64, owner(2), 8));
+}
+
+Test(registry, many_keys)
+{
+    enum { MANY = 3000 };
+    for (uint32_t i = 0; i < MANY; i++) {
+        cr_assert(add(i, i + 1));
+    }
+    for (uint32_t i = 0; i < MANY; i += 2) {
+        registry_forget_key(r, i + 1);
+    }
+    for (uint32_t i = 0; i < MANY; i++) {
+        cr_assert(eq(u64, owner(i), i % 2 == 0 ? 0 : i + 1));
+    }
+    for (uint32_t i = 0; i < MANY; i += 2) {
+        cr_assert(add(i, MANY + i));
+    }
+    for (uint32_t i = 0; i < MANY; i++) {
+        cr_assert(eq(u64, owner(i), i % 2 == 0 ? MANY + i : i + 1));
+    }
+}
+
+/* Locks and keys of one session have nothing to do with each other. */
+Test(registry, keys_are_no_locks)
+{
+    cr_expect(add(1, 5));
+    (void)!registry_lock(r, "a", 5);
+    registry_unlock(r, 5);
+    cr_expect(eq(u64, owner(1), 5));
+    (void)!registry_lock(r, "a", 5);
+    registry_forget_key(r, 5);
+    cr_expect(eq(int, registry_lock(r, "a", 6), REGISTRY_QUEUED));
+}
+
+Test(registry, keys_without_memory)
+{
+    size_t kept = 0;
+    for (uint32_t i = 0; i < 200; i++) {
+        mem_fail_at(1);
+        bool added = add(i, i + 1);
+        mem_fail_at(0);
+        kept += added ? 1 : 0;
+        cr_expect(eq(u64, owner(i), added ? i + 1 : 0));
+        cr_expect(add(i, i + 1)); /* and with memory it is taken */
+    }
+    cr_expect(lt(sz, kept, 200));
 }
