@@ -12,6 +12,8 @@ struct command {
 
 static const struct command commands[] = {
     {"proxy", "run the proxy between PostgreSQL clients and RisingWave", cmd_proxy},
+    {"check-config", "read a configuration file and say what is wrong with it", cmd_check_config},
+    {"settings", "list everything that can be set", cmd_settings},
 };
 enum { NUM_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -25,7 +27,7 @@ static void print_help(FILE *to)
                 "Commands:\n",
                 to);
     for (int i = 0; i < NUM_COMMANDS; i++) {
-        (void)fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
+        (void)fprintf(to, "  %-13s %s\n", commands[i].name, commands[i].summary);
     }
     (void)fputs("\n"
                 "Options:\n"

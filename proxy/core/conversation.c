@@ -323,23 +323,6 @@ static void cancel_again_if_needed(struct session *s)
     }
 }
 
-void conversation_deadline(struct session *s)
-{
-    cancel_again_if_needed(s);
-    if (s->talk.wait == ENGINE_WAITS_TIME && s->now.mono_ms >= s->talk.wake_ms) {
-        s->talk.wait = ENGINE_IDLE;
-        replace_result(s->talk.engine, &(struct replace_result){.kind = REPLACE_WAITED}, s->now);
-        drive(s);
-    }
-}
-
-uint64_t conversation_wake_ms(const struct session *s)
-{
-    const struct conversation *t = &s->talk;
-    uint64_t wake = t->wait == ENGINE_WAITS_TIME ? t->wake_ms : MOMENT_NEVER;
-    return wake < t->cancel_again_ms ? wake : t->cancel_again_ms;
-}
-
 /* The statement that runs on the server is cancelled there if it may be; else undo begins when it
  * ends, and the client is told what it waits for. */
 static void interrupt(struct session *s)
@@ -358,12 +341,45 @@ static void interrupt(struct session *s)
                        " when the server has finished it."});
 }
 
+void conversation_deadline(struct session *s)
+{
+    cancel_again_if_needed(s);
+    if (s->now.mono_ms >= replace_due(s->talk.engine)) {
+        if (replace_tick(s->talk.engine, s->now)) {
+            interrupt(s);
+        }
+        answer_notices(s);
+    }
+    if (s->talk.wait == ENGINE_WAITS_TIME && s->now.mono_ms >= s->talk.wake_ms) {
+        s->talk.wait = ENGINE_IDLE;
+        replace_result(s->talk.engine, &(struct replace_result){.kind = REPLACE_WAITED}, s->now);
+        drive(s);
+    }
+}
+
+uint64_t conversation_wake_ms(const struct session *s)
+{
+    const struct conversation *t = &s->talk;
+    uint64_t wake = t->wait == ENGINE_WAITS_TIME ? t->wake_ms : MOMENT_NEVER;
+    uint64_t due = replace_due(t->engine);
+    wake = wake < due ? wake : due;
+    return wake < t->cancel_again_ms ? wake : t->cancel_again_ms;
+}
+
 void conversation_cancel(struct session *s, enum replace_reason why)
 {
     replace_cancel(s->talk.engine, why, s->now);
     interrupt(s);
     if (s->talk.wait != ENGINE_WAITS_CANCEL) {
         drive(s);
+    }
+}
+
+void conversation_client_gone(struct session *s)
+{
+    s->client_left = true;
+    if (!replace_outlives_client(s->talk.engine)) {
+        conversation_cancel(s, REPLACE_CLIENT_GONE);
     }
 }
 

@@ -197,8 +197,7 @@ static void bad(void *context)
     if (buf_failed(&s->walk[CLIENT].held) && s->state == SESSION_REPLACING) {
         /* What it sent is lost, so it cannot go on; what was begun on the server is undone first.
          */
-        s->client_left = true;
-        conversation_cancel(s, REPLACE_CLIENT_GONE);
+        conversation_client_gone(s);
     } else if (buf_failed(&s->walk[CLIENT].held)) {
         session_fail(s, "53200", "out of memory", NULL);
     } else {

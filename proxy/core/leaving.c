@@ -26,7 +26,6 @@ bool client_is_leaving(struct session *s)
 void notice_client_leaving(struct session *s)
 {
     if (s->state == SESSION_REPLACING && !s->client_left && client_is_leaving(s)) {
-        s->client_left = true;
-        conversation_cancel(s, REPLACE_CLIENT_GONE);
+        conversation_client_gone(s);
     }
 }

@@ -226,8 +226,7 @@ void session_check_buffers(struct session *s)
     if (s->state == SESSION_REPLACING && output_failed(&s->out[CLIENT])) {
         /* A client that reads nothing, or no memory for its notices: undo as if it had left. */
         output_cleanup(&s->out[CLIENT]);
-        s->client_left = true;
-        conversation_cancel(s, REPLACE_CLIENT_GONE);
+        conversation_client_gone(s);
     }
     bool failed =
         buf_failed(&s->startup) || output_failed(&s->out[CLIENT]) || output_failed(&s->out[SERVER]);

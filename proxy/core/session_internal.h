@@ -258,6 +258,9 @@ void cancel_send_key(struct session *s);
 
 /* conversation.c */
 void conversation_cancel_done(struct session *s);
+/* Nobody is there to answer to any more: undo, unless the client wanted it finished all the same.
+ */
+void conversation_client_gone(struct session *s);
 /* When conversation_deadline is due, or MOMENT_NEVER. */
 uint64_t conversation_wake_ms(const struct session *s);
 void conversation_begin(struct session *s);

@@ -33,7 +33,7 @@ enum step take_background_read(struct replace *r, const struct replace_result *r
 {
     const char *value = cell(result, 0, 0);
     r->background_on = value != NULL && strcmp(value, "true") == 0;
-    bool wanted = r->settings.build == REPLACE_BUILD_BACKGROUND;
+    bool wanted = r->settings.values[SETTING_BUILD] == REPLACE_BUILD_BACKGROUND;
     return r->background_on == wanted ? STEP_CREATE : STEP_BACKGROUND_SET;
 }
 
@@ -73,9 +73,21 @@ static bool name_temporary(struct replace *r)
     return r->temp != NULL && reserve_leftover_warning(r);
 }
 
+void start_build_clock(struct replace *r)
+{
+    uint32_t timeout = r->settings.values[SETTING_BUILD_TIMEOUT];
+    uint32_t interval = r->settings.values[SETTING_PROGRESS_INTERVAL];
+    bool tells = r->settings.values[SETTING_NOTICES] == REPLACE_NOTICES_PROGRESS && interval != 0;
+    r->build_started_ms = r->now.mono_ms;
+    r->build_ends_ms = timeout != 0 ? r->now.mono_ms + timeout : MOMENT_NEVER;
+    r->next_progress_ms = tells ? r->now.mono_ms + interval : MOMENT_NEVER;
+}
+
 void ask_create(struct replace *r, struct replace_request *out)
 {
-    r->attempts++;
+    if (r->attempts++ == 0) {
+        start_build_clock(r);
+    }
     r->new_id = 0;
     if (!name_temporary(r)) {
         r->sql.failed = true;
@@ -166,8 +178,9 @@ enum step take_background_restore(struct replace *r, const struct replace_result
 
 void ask_poll_wait(struct replace *r, struct replace_request *out)
 {
+    uint64_t until = r->now.mono_ms + r->poll_interval_ms;
     out->kind = REPLACE_WAIT;
-    out->until_ms = r->now.mono_ms + r->poll_interval_ms;
+    out->until_ms = until < r->build_ends_ms ? until : r->build_ends_ms;
     r->poll_interval_ms += r->poll_interval_ms / 2;
     if (r->poll_interval_ms > POLL_MOST_MS) {
         r->poll_interval_ms = POLL_MOST_MS;
@@ -176,8 +189,31 @@ void ask_poll_wait(struct replace *r, struct replace_request *out)
 
 enum step take_poll_wait(struct replace *r, const struct replace_result *result)
 {
-    (void)r;
     (void)result;
+    if (r->now.mono_ms >= r->build_ends_ms) {
+        return fail_timed_out(r);
+    }
+    return r->now.mono_ms >= r->next_progress_ms ? STEP_POLL_PROGRESS : STEP_POLL_STATUS;
+}
+
+void ask_poll_progress(struct replace *r, struct replace_request *out)
+{
+    sql_format(&r->sql, "SELECT p.progress FROM rw_catalog.rw_ddl_progress p WHERE p.ddl_id = %u",
+               r->new_id);
+    run(r, out);
+}
+
+enum step take_poll_progress(struct replace *r, const struct replace_result *result)
+{
+    tell_progress(r, cell(result, 0, 0));
+    return STEP_POLL_STATUS;
+}
+
+/* Not worth a replacement. */
+enum step refused_poll_progress(struct replace *r, const struct replace_result *result)
+{
+    (void)result;
+    tell_progress(r, NULL);
     return STEP_POLL_STATUS;
 }
 

@@ -119,7 +119,7 @@ enum step take_ids_after(struct replace *r, const struct replace_result *result)
     if (ids_are(r, result, r->new_id, r->old_id)) {
         forget_failure(r);
         r->made = MADE_SWAPPED;
-        r->wait_until_ms = r->now.mono_ms + r->settings.drain_min_ms;
+        r->wait_until_ms = r->now.mono_ms + r->settings.values[SETTING_DRAIN_MIN];
         return STEP_DRAIN;
     }
     if (r->outcome.kind != REPLACE_PENDING && ids_are(r, result, r->old_id, r->new_id)) {

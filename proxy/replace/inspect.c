@@ -233,6 +233,7 @@ enum step take_target_status(struct replace *r, const struct replace_result *res
 
 void ask_create_first(struct replace *r, struct replace_request *out)
 {
+    start_build_clock(r);
     buf_add(&r->sql, r->text, r->statement.whole.start);
     statement_plain(r->text, &r->statement, &r->sql);
     buf_add_text(&r->sql, r->text + r->statement.whole.end);

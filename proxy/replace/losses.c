@@ -138,9 +138,8 @@ enum step take_creating_jobs(struct replace *r, const struct replace_result *res
     if (r->step == STEP_CREATING_JOBS_AGAIN) {
         return STEP_IDS_BEFORE;
     }
-    notice(r, "NOTICE", "00000",
-           "Detected changes to materialized view definition."
-           " Using zero downtime rebuild with SWAP.",
-           NULL, NULL);
+    tell(r, REPLACE_NOTICES_SUMMARY,
+         "Detected changes to materialized view definition."
+         " Using zero downtime rebuild with SWAP.");
     return STEP_BACKGROUND_READ;
 }

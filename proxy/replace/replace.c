@@ -35,6 +35,7 @@ static const struct step_entry steps[STEP_COUNT] = {
     [STEP_CREATE]              = {"build", ask_create, take_create, refused_create},
     [STEP_BACKGROUND_RESTORE]  = {"restore background_ddl", ask_background_restore, take_background_restore, NULL},
     [STEP_POLL_WAIT]           = {"poll the build", ask_poll_wait, take_poll_wait, NULL},
+    [STEP_POLL_PROGRESS]       = {"poll the build", ask_poll_progress, take_poll_progress, refused_poll_progress},
     [STEP_POLL_STATUS]         = {"poll the build", ask_poll_status, take_poll_status, NULL},
     [STEP_POLL_LISTED]         = {"poll the build", ask_poll_listed, take_poll_listed, NULL},
     [STEP_NEW_FACTS]           = {"read the new view", ask_new_facts, take_new_facts, NULL},
@@ -89,6 +90,8 @@ struct replace *replace_new(const char *text, size_t len, const struct replace_s
     if (!found || r->statement.kind != STATEMENT_REPLACE_MATERIALIZED_VIEW) {
         goto refused;
     }
+    r->next_progress_ms = MOMENT_NEVER;
+    r->build_ends_ms = MOMENT_NEVER;
     temp_stamp(now.unix_us, r->stamp);
     r->view_name = mem_copy(r->statement.name, strlen(r->statement.name));
     if (r->view_name == NULL) {
@@ -201,6 +204,9 @@ static enum step fail_cancelled(struct replace *r)
         return fail(r, "57P01", "the replacement was cancelled because the proxy is shutting down",
                     NULL, "The view is unchanged. Send the statement again.");
     }
+    if (r->cancel_reason == REPLACE_TIMED_OUT) {
+        return fail_timed_out(r);
+    }
     return fail(r, "57014", "canceling statement due to user request", NULL, NULL);
 }
 
@@ -241,6 +247,39 @@ void replace_cancel(struct replace *r, enum replace_reason why, struct moment no
         r->owed = false;
         r->step = fail_cancelled(r);
     }
+}
+
+/* A build in the foreground: nothing else can be asked meanwhile. */
+static bool runs_long(const struct replace *r)
+{
+    return r->owed && (r->step == STEP_CREATE || r->step == STEP_CREATE_FIRST);
+}
+
+uint64_t replace_due(const struct replace *r)
+{
+    if (!runs_long(r) || r->cancelled) {
+        return MOMENT_NEVER;
+    }
+    return r->next_progress_ms < r->build_ends_ms ? r->next_progress_ms : r->build_ends_ms;
+}
+
+bool replace_tick(struct replace *r, struct moment now)
+{
+    if (now.mono_ms < replace_due(r)) {
+        return false;
+    }
+    r->now = now;
+    if (now.mono_ms >= r->build_ends_ms) {
+        replace_cancel(r, REPLACE_TIMED_OUT, now);
+        return true;
+    }
+    tell_progress(r, NULL);
+    return false;
+}
+
+bool replace_outlives_client(const struct replace *r)
+{
+    return r->settings.values[SETTING_ON_DISCONNECT] == REPLACE_DISCONNECT_FINISHES;
 }
 
 const struct replace_outcome *replace_outcome(const struct replace *r)

@@ -17,23 +17,13 @@
 
 #include "attributes.h"
 #include "moment.h"
+#include "settings.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct replace;
-
-/* How the server builds the new view. */
-enum replace_build {
-    REPLACE_BUILD_BACKGROUND, /* a job that survives recovery; the engine polls it */
-    REPLACE_BUILD_FOREGROUND  /* CREATE answers when it is done */
-};
-
-struct replace_settings {
-    enum replace_build build;
-    uint32_t drain_min_ms; /* how long the old view is kept in any case after the swap */
-};
 
 enum replace_request_kind {
     REPLACE_RUN,  /* run `sql` and tell rows, tag or error */
@@ -107,7 +97,12 @@ struct replace_outcome {
     bool server_lost; /* the session cannot go on after the answer */
 };
 
-enum replace_reason { REPLACE_CANCELLED_BY_CLIENT, REPLACE_CLIENT_GONE, REPLACE_SHUTDOWN };
+enum replace_reason {
+    REPLACE_CANCELLED_BY_CLIENT,
+    REPLACE_CLIENT_GONE,
+    REPLACE_SHUTDOWN,
+    REPLACE_TIMED_OUT /* the engine's own: build_timeout */
+};
 
 /*
  * replace_new starts a replacement of the view that `text`[0, len) (one statement without `;` and
@@ -132,6 +127,18 @@ void replace_result(struct replace *r, const struct replace_result *result, stru
  * statement has succeeded by then. Later calls are ignored.
  */
 void replace_cancel(struct replace *r, enum replace_reason why, struct moment now);
+
+/*
+ * While a statement runs: replace_due is the monotonic time at which replace_tick wants to be
+ * called (progress is told, build_timeout is over), or MOMENT_NEVER. replace_tick: true when the
+ * statement has run too long: the engine is cancelled, and the caller may cancel it on the server
+ * if the request said so.
+ */
+uint64_t replace_due(const struct replace *r);
+bool replace_tick(struct replace *r, struct moment now);
+
+/* Does the replacement go on when its client goes away (on_disconnect)? */
+bool replace_outlives_client(const struct replace *r);
 
 /* replace_next_notice: the next message for the client, oldest first; false when there is none now.
  */

@@ -32,7 +32,8 @@ enum step {
     STEP_CREATE, /* the temporary view */
     STEP_BACKGROUND_RESTORE,
     STEP_POLL_WAIT,
-    STEP_POLL_STATUS, /* id and, from 2.6, the state of its job */
+    STEP_POLL_PROGRESS, /* for the client only */
+    STEP_POLL_STATUS,   /* id and, from 2.6, the state of its job */
     STEP_POLL_LISTED,
     STEP_NEW_FACTS, /* definition, grants and owner of what was built */
     STEP_OWNER,
@@ -103,6 +104,9 @@ struct replace {
     bool create_in_doubt;        /* answered by an error that may not be the whole truth */
     uint64_t create_answered_ms; /* monotonic */
     uint64_t poll_interval_ms;
+    uint64_t build_started_ms; /* monotonic */
+    uint64_t next_progress_ms; /* when the client is told again; MOMENT_NEVER */
+    uint64_t build_ends_ms;    /* build_timeout; MOMENT_NEVER */
     uint64_t wait_until_ms;
     unsigned drop_attempts;
     bool job_cancelled; /* since the drop was last tried */
@@ -144,6 +148,7 @@ STEP_FUNCTIONS(background_set);
 STEP_FUNCTIONS(create);
 STEP_FUNCTIONS(background_restore);
 STEP_FUNCTIONS(poll_wait);
+STEP_FUNCTIONS(poll_progress);
 STEP_FUNCTIONS(poll_status);
 STEP_FUNCTIONS(poll_listed);
 STEP_FUNCTIONS(new_facts);
@@ -160,6 +165,7 @@ STEP_FUNCTIONS(undo_drop);
 STEP_FUNCTIONS(undo_wait);
 STEP_FUNCTIONS(undo_background);
 enum step refused_create(struct replace *r, const struct replace_result *result);
+enum step refused_poll_progress(struct replace *r, const struct replace_result *result);
 enum step refused_swap(struct replace *r, const struct replace_result *result);
 enum step refused_ids_after(struct replace *r, const struct replace_result *result);
 enum step refused_drop(struct replace *r, const struct replace_result *result);
@@ -178,6 +184,8 @@ bool is_superuser(const struct replace *r, const char *name);
 bool grants_beyond_superusers(const struct replace *r, const char *acl, struct buf *out_grantee);
 /* "--" outside literals, or unreadable: a rename of such a definition aborts the server's meta. */
 bool definition_is_unsafe(const char *definition);
+/* build.c: from now on build_timeout and progress_interval count. */
+void start_build_clock(struct replace *r);
 /* build.c: was CREATE answered so lately that the new view need not be visible yet? */
 bool may_still_be_seen(const struct replace *r);
 void ask_listed(struct replace *r, struct replace_request *out); /* inspect.c */
@@ -208,6 +216,11 @@ enum step begin_undo(struct replace *r);
 /* The swap is done: success, whatever comes later. `why` (or NULL) is the warning's reason for the
  * old view that stays. */
 enum step end_swapped(struct replace *r, const char *why);
+/* A NOTICE, if the client wants to be told that much: `least` is what it must have asked for. */
+void tell(struct replace *r, enum replace_notices least, const char *message);
+/* How far the build is, as rw_ddl_progress has it, or NULL; sets the time for the next. */
+void tell_progress(struct replace *r, const char *progress);
+enum step fail_timed_out(struct replace *r);
 void notice(struct replace *r, const char *severity, const char *sqlstate, const char *message,
             const char *detail, const char *hint);
 /* Warns that the object under the temporary name stays, or may have stayed, with the SQL that

@@ -127,7 +127,7 @@ enum step end_swapped(struct replace *r, const char *why)
                    r->made == MADE_DROPPED ? "dropped" : "kept");
     const char *text = buf_text(&summary);
     if (text != NULL) {
-        notice(r, "NOTICE", "00000", text, NULL, NULL);
+        tell(r, REPLACE_NOTICES_SUMMARY, text);
     }
     buf_cleanup(&summary);
     return end_succeeded(r, statement_command_tag(r->statement.kind));
@@ -219,6 +219,42 @@ void notice(struct replace *r, const char *severity, const char *sqlstate, const
 {
     /* Notices tell the story and are never needed for correctness: without memory, silence. */
     queue(r, notice_new(severity, sqlstate, (const char *const[3]){message, detail, hint}));
+}
+
+void tell(struct replace *r, enum replace_notices least, const char *message)
+{
+    if (r->settings.values[SETTING_NOTICES] <= (uint32_t)least) {
+        notice(r, "NOTICE", "00000", message, NULL, NULL);
+    }
+}
+
+void tell_progress(struct replace *r, const char *progress)
+{
+    struct buf message = {0};
+    uint64_t seconds = (r->now.mono_ms - r->build_started_ms) / 1000;
+    /* "12.50% (100/800)": the figures in parentheses mean nothing to most. */
+    int percent = progress != NULL ? (int)strcspn(progress, " (") : 0;
+    buf_add_format(&message, "Building materialized view \"%s\": %.*s%s%" PRIu64 " s elapsed.",
+                   r->view_name, percent, progress != NULL ? progress : "",
+                   percent != 0 ? ", " : "", seconds);
+    const char *text = buf_text(&message);
+    if (text != NULL) {
+        tell(r, REPLACE_NOTICES_PROGRESS, text);
+    }
+    buf_cleanup(&message);
+    r->next_progress_ms = r->now.mono_ms + r->settings.values[SETTING_PROGRESS_INTERVAL];
+}
+
+enum step fail_timed_out(struct replace *r)
+{
+    char timeout[SETTING_TEXT_LEN];
+    struct buf detail = {0};
+    settings_text(&r->settings, SETTING_BUILD_TIMEOUT, timeout);
+    buf_add_format(&detail, "mvswap.build_timeout is %s.", timeout);
+    enum step next = fail(r, "57014", "canceling statement due to build timeout", buf_text(&detail),
+                          "The view is unchanged.");
+    buf_cleanup(&detail);
+    return next;
 }
 
 bool replace_next_notice(struct replace *r, struct replace_notice *out_notice)

@@ -33,6 +33,11 @@ int log_level_named(const char *name)
     return -1;
 }
 
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
+
 static void add_time(struct buf *line)
 {
     struct timespec now;

@@ -15,6 +15,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 void log_set_level(enum log_level level);
 /* log_level_named finds a level by its name ("debug", "info", "warning", "error"); -1 if none. */
 int log_level_named(const char *name);
+const char *log_level_name(enum log_level level);
 
 /*
  * log_line writes time, level and event, then key/value pairs ended by NULL:

@@ -2,6 +2,7 @@
 #include "proxy.h"
 
 #include "cancels.h"
+#include "config.h"
 #include "log.h"
 #include "mem.h"
 #include "proxy_internal.h"
@@ -15,6 +16,7 @@
 
 enum {
     BACKLOG = 511,
+    NUM_SIGNALS = 3,
     /* Descriptors that are not for sessions: listener, loop, log, name look-ups. */
     RESERVED_FDS = 32,
     /* Connections that are no sessions: those that have not said yet what they are, those that are
@@ -48,11 +50,13 @@ static void end_if_empty(struct proxy *p)
     }
     cancels_stop(p);
     close_handle((uv_handle_t *)&p->listener);
-    close_handle((uv_handle_t *)&p->signals[0]);
-    close_handle((uv_handle_t *)&p->signals[1]);
+    for (int i = 0; i < NUM_SIGNALS; i++) {
+        close_handle((uv_handle_t *)&p->signals[i]);
+    }
     /* One more signal at this point must not turn a clean end into a kill. */
     (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
     close_handle((uv_handle_t *)&p->shutdown_timer);
     close_handle((uv_handle_t *)&p->wake);
 }
@@ -155,6 +159,52 @@ static void on_signal(uv_signal_t *signal_handle, int number)
     (void)uv_timer_start(&p->shutdown_timer, on_shutdown_timer, p->options.shutdown_timeout_ms, 0);
     tell_all(p, EVENT_DRAIN);
     end_if_empty(p);
+}
+
+/* What is new is logged; what needs a restart stays as it was. Sessions that run keep what they
+ * began with. */
+static void apply(struct proxy *p, struct proxy_options *read)
+{
+    unsigned changes = 0;
+    for (size_t i = 0; i < config_num_options(); i++) {
+        char was[CONFIG_TEXT_LEN];
+        char is[CONFIG_TEXT_LEN];
+        const struct config_option *option = config_option(i);
+        config_text(&p->configured, i, was);
+        config_text(read, i, is);
+        if (strcmp(was, is) == 0) {
+            continue;
+        }
+        changes++;
+        log_line(option->needs_restart ? LOG_WARNING : LOG_INFO, "reload", "key", option->key,
+                 "was", was, "is", is, "detail",
+                 option->needs_restart ? "takes effect at the next start" : "", NULL);
+    }
+    if (changes == 0) {
+        log_line(LOG_INFO, "reload", "detail", "nothing has changed", NULL);
+    }
+    p->options.server = read->server;
+    p->options.shutdown_timeout_ms = read->shutdown_timeout_ms;
+    p->options.settings = read->settings;
+    p->options.log_level = read->log_level;
+    p->configured = *read;
+    log_set_level((enum log_level)read->log_level);
+}
+
+static void on_hangup(uv_signal_t *signal_handle, int number)
+{
+    struct proxy *p = signal_handle->data;
+    struct proxy_options read;
+    (void)number;
+    if (p->phase != PROXY_SERVING) {
+        return;
+    }
+    if (p->reload.read(p->reload.context, &read)) {
+        apply(p, &read);
+    } else {
+        log_line(LOG_ERROR, "reload", "detail", "the configuration is wrong; nothing was changed",
+                 NULL);
+    }
 }
 
 struct conn *proxy_find_conn(const struct proxy *p, uint64_t id)
@@ -270,15 +320,16 @@ static void init_handles(struct proxy *p)
     p->listener.data = p;
     p->shutdown_timer.data = p;
     p->wake.data = p;
-    static const int numbers[] = {SIGTERM, SIGINT};
-    for (int i = 0; i < 2; i++) {
+    static const int numbers[NUM_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    for (int i = 0; i < NUM_SIGNALS; i++) {
         (void)uv_signal_init(&p->loop, &p->signals[i]);
         p->signals[i].data = p;
-        (void)uv_signal_start(&p->signals[i], on_signal, numbers[i]);
+        (void)uv_signal_start(&p->signals[i], numbers[i] == SIGHUP ? on_hangup : on_signal,
+                              numbers[i]);
     }
 }
 
-int proxy_run(const struct proxy_options *options)
+int proxy_run(const struct proxy_options *options, const struct proxy_reload *reload)
 {
     struct proxy *p = mem_new(sizeof(*p));
     if (p == NULL || (p->registry = registry_new()) == NULL || uv_loop_init(&p->loop) != 0) {
@@ -288,8 +339,10 @@ int proxy_run(const struct proxy_options *options)
         return 1;
     }
     p->options = *options;
+    p->configured = *options;
+    p->reload = *reload;
+    log_set_level((enum log_level)options->log_level);
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGHUP, SIG_IGN); /* a terminal that closes is no reason to drop a replacement */
     fit_descriptors(p);
     init_handles(p);
     int status = start_listening(p);

@@ -8,6 +8,7 @@
 #include "attributes.h"
 #include "replace.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct proxy_options {
@@ -15,13 +16,22 @@ struct proxy_options {
     struct address server;
     unsigned max_connections;
     uint32_t shutdown_timeout_ms; /* first signal: how long running statements may go on */
+    int log_level;                /* enum log_level */
     struct replace_settings settings;
 };
 
+/* Reads the configuration once more. False, after every problem has been logged, when any part of
+ * it is wrong: then nothing changes. */
+struct proxy_reload {
+    bool (*read)(void *context, struct proxy_options *out_options);
+    void *context;
+};
+
 /*
- * proxy_run serves until SIGTERM or SIGINT has been obeyed and returns 0, or returns 1 after it has
- * written one line that says why it could not start.
+ * proxy_run serves with `options`, and on SIGHUP with what `reload` reads, until SIGTERM or SIGINT
+ * has been obeyed and returns 0, or returns 1 after it has written one line that says why it could
+ * not start.
  */
-MUST_CHECK int proxy_run(const struct proxy_options *options);
+MUST_CHECK int proxy_run(const struct proxy_options *options, const struct proxy_reload *reload);
 
 #endif

@@ -21,9 +21,11 @@ enum proxy_phase {
 
 struct proxy {
     struct proxy_options options;
+    struct proxy_options configured; /* as they were read; max_connections may have been lowered */
     uv_loop_t loop;
     uv_tcp_t listener;
-    uv_signal_t signals[2];
+    uv_signal_t signals[3]; /* TERM, INT, HUP */
+    struct proxy_reload reload;
     uv_timer_t shutdown_timer;
     uv_async_t wake; /* locks were granted */
     uv_tcp_t spare;  /* takes clients that can only be dropped */

@@ -242,7 +242,8 @@ static bool begin(struct play *p)
         return false;
     }
     session_free(p->w.s);
-    config.settings.build = p->foreground ? REPLACE_BUILD_FOREGROUND : REPLACE_BUILD_BACKGROUND;
+    config.settings.values[SETTING_BUILD] =
+        p->foreground ? REPLACE_BUILD_FOREGROUND : REPLACE_BUILD_BACKGROUND;
     p->w.s = session_new(&config, p->w.now);
     p->w.server.gives_key = below(p, 4) != 0;
     p->w.server.background = below(p, 2) != 0;

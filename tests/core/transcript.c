@@ -353,20 +353,33 @@ static bool do_line(struct play *p, size_t i)
     return ok;
 }
 
-static struct session_config config_of(const struct transcript *t)
+/* "@config NAME VALUE" */
+static bool configure(struct replace_settings *settings, const struct line *line)
 {
-    struct session_config config = {.nonce_seed = "sixteen of bytes",
-                                    .cancel_key = {{0, 0, 3, 0xe8, 0, 0, 7, 0xd0}},
-                                    .settings = {.drain_min_ms = 500}};
+    struct settings_problem problem;
+    enum setting setting = SETTING_COUNT;
+    char name[64] = "";
+    const char *rest = line->text + strlen("@config ");
+    size_t len = strcspn(rest, " ");
+    memcpy(name, rest, len < sizeof(name) ? len : 0);
+    const char *value = rest + len + strspn(rest + len, " ");
+    return (settings_find(name, &setting, &problem) &&
+            settings_set(settings, setting, value, SOURCE_FILE, &problem)) ||
+           complain(line, problem.message, "") != NULL;
+}
+
+static bool config_of(const struct transcript *t, struct session_config *out_config)
+{
+    bool ok = true;
+    *out_config = (struct session_config){.nonce_seed = "sixteen of bytes",
+                                          .cancel_key = {{0, 0, 3, 0xe8, 0, 0, 7, 0xd0}}};
+    settings_init(&out_config->settings);
     for (size_t i = 0; i < t->num_lines; i++) {
-        const char *text = t->lines[i].text;
-        if (strcmp(text, "@config foreground") == 0) {
-            config.settings.build = REPLACE_BUILD_FOREGROUND;
-        } else if (strncmp(text, "@config drain_min ", 18) == 0) {
-            config.settings.drain_min_ms = (uint32_t)strtoul(text + 18, NULL, 10);
+        if (strncmp(t->lines[i].text, "@config ", 8) == 0) {
+            ok = configure(&out_config->settings, &t->lines[i]) && ok;
         }
     }
-    return config;
+    return ok;
 }
 
 bool transcript_play(struct transcript *t, struct cutting cutting)
@@ -376,9 +389,10 @@ bool transcript_play(struct transcript *t, struct cutting cutting)
                      .cutting = cutting,
                      .now = {.mono_ms = 1000000, .unix_us = UINT64_C(1709210096000123)},
                      .streams = {{.from = SERVER}, {.from = CLIENT}}};
-    struct session_config config = config_of(t);
+    struct session_config config;
+    bool ok = config_of(t, &config);
     p.s = session_new(&config, p.now);
-    bool ok = p.s != NULL;
+    ok = ok && p.s != NULL;
     for (size_t i = 0; ok && i < t->num_lines; i++) {
         ok = do_line(&p, i);
     }

@@ -7,8 +7,7 @@
  *     >C ... >S ...        what must come out to that side, message by message, in order
  *     > lock "..."         an action that must be asked for, in order
  *     @include file        another file of the same directory
- *     @config foreground   how the session is made: foreground, drain_min N; the
- *                          key that the client gets is always 1000 2000
+ *     @config NAME VALUE  a setting; the key that the client gets is always 1000 2000
  *
  * In what must come out, * stands for anything and $name is bound at its first use; in what goes
  * in, $name is replaced. Nothing may come out that is not written.

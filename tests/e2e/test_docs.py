@@ -31,11 +31,21 @@ def test_the_sql_of_a_page_runs_through_the_proxy(page):
             conn.execute(statement)
 
 
-def test_the_guide_lists_the_options_of_the_program():
+def test_the_settings_page_lists_the_options_of_the_program():
     shown = subprocess.run([BINARY, "proxy", "--help"], capture_output=True, text=True, check=True)
     guide = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
-    in_help = set(re.findall(r"^  (--[a-z-]+)", shown.stdout, re.M)) - {"--help"}
-    assert in_help and in_help == set(re.findall(r"^\| `(--[a-z-]+)", guide, re.M))
+    settings = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    in_help = set(re.findall(r"^  (--[a-z-]+)", shown.stdout, re.M)) - {"--help", "--config"}
+    in_page = {f"--{key.replace('_', '-')}" for key in re.findall(r"^\| `([a-z_]+)`", settings, re.M)}
+    assert in_help and in_help == in_page
+    assert set(re.findall(r"^    mvswap proxy .*?(--[a-z-]+)", guide, re.M)) <= in_help | {"--config"}
+
+
+def test_the_settings_page_comes_from_the_program():
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    tables = subprocess.run([BINARY, "settings", "--markdown"], capture_output=True, text=True,
+                            check=True).stdout
+    assert page.endswith(tables), "put the output of mvswap settings --markdown at its end"
 
 
 def test_the_codes_of_the_guide_are_those_of_the_code():
@@ -45,8 +55,9 @@ def test_the_codes_of_the_guide_are_those_of_the_code():
                    for p in (ROOT / "proxy" / folder).glob("*.c"))
     used = set(re.findall(r'"([0-9][0-9A-Z]{4})"', code)) - {"00000", "01000"}
     assert listed - used == set()
-    # No memory, absurd answers, start-up during a shutdown; and one that is only read.
-    assert used - listed == {"53200", "54000", "57P03", "42710"}
+    # No memory, absurd answers, start-up during a shutdown; one that is only read; settings, which
+    # no client can send yet.
+    assert used - listed == {"53200", "54000", "57P03", "42710", "22023", "42704"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

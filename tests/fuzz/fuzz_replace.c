@@ -270,9 +270,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
     static struct catalog c;
-    struct replace_settings settings = {.drain_min_ms = 500};
+    struct replace_settings settings = {.values[SETTING_DRAIN_MIN] = 500};
     const char *text = statements[take(&in) % (sizeof(statements) / sizeof(statements[0]))];
-    settings.build = take(&in) % 2 == 0 ? REPLACE_BUILD_BACKGROUND : REPLACE_BUILD_FOREGROUND;
+    settings.values[SETTING_BUILD] =
+        take(&in) % 2 == 0 ? REPLACE_BUILD_BACKGROUND : REPLACE_BUILD_FOREGROUND;
     prepare(&in, &c);
     struct replace *r = replace_new(text, strlen(text), &settings, moment_of(&c));
     require(r != NULL);

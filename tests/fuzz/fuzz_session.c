@@ -341,7 +341,7 @@ static void run_program(struct run *r, struct program p, size_t piece)
     *r = (struct run){.piece = piece, .now = {.mono_ms = 1000, .unix_us = 1000000}};
     r->flags = next_byte(&p);
     (void)next_byte(&p); /* the size of the pieces */
-    config.settings.build =
+    config.settings.values[SETTING_BUILD] =
         (r->flags & FLAG_FOREGROUND) != 0 ? REPLACE_BUILD_FOREGROUND : REPLACE_BUILD_BACKGROUND;
     fake_server_init(&r->server);
     r->server.is_postgres = (r->flags & FLAG_POSTGRES) != 0;

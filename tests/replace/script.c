@@ -303,7 +303,8 @@ void script_run(struct script *s)
 {
     static const char usual[] = "CREATE OR REPLACE MATERIALIZED VIEW mv AS SELECT a FROM t";
     const char *text = s->text != NULL ? s->text : usual;
-    struct replace_settings settings = {.build = s->build, .drain_min_ms = 500};
+    struct replace_settings settings = {.values[SETTING_BUILD] = s->build,
+                                        .values[SETTING_DRAIN_MIN] = 500};
     s->before = s->catalog;
     /* An allocation of exactly its size: the sanitizer guards the end. */
     char *exact = malloc(strlen(text));

@@ -1,0 +1,383 @@
+/* settings: see settings.h. */
+#include "settings.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum kind {
+    KIND_CHOICE,
+    KIND_DURATION,
+    KIND_TEXT /* SQL */
+};
+
+enum {
+    MOST_CHOICES = 4,
+    SECOND_MS = 1000,
+    MINUTE_MS = 60 * SECOND_MS,
+    HOUR_MS = 60 * MINUTE_MS,
+    DAY_MS = 24 * HOUR_MS
+};
+#define MOST_MS (UINT32_C(40) * DAY_MS)
+
+struct entry {
+    struct setting_info info;
+    enum kind kind;
+    const char *choices[MOST_CHOICES]; /* the default first */
+    uint32_t default_value;
+};
+
+#define CHOICES(name_, available_, description_, values_, default_, ...)                           \
+    {                                                                                              \
+        .info = {.name = name_,                                                                    \
+                 .values = values_,                                                                \
+                 .default_text = default_,                                                         \
+                 .description = description_,                                                      \
+                 .available = available_},                                                         \
+        .kind = KIND_CHOICE, .choices = {                                                          \
+            default_,                                                                              \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+#define DURATION(name_, available_, description_, text_, ms_)                                      \
+    {                                                                                              \
+        .info = {.name = name_,                                                                    \
+                 .values = "duration",                                                             \
+                 .default_text = text_,                                                            \
+                 .description = description_,                                                      \
+                 .available = available_},                                                         \
+        .kind = KIND_DURATION, .default_value = ms_                                                \
+    }
+#define TEXT(name_, description_)                                                                  \
+    {                                                                                              \
+        .info = {.name = name_,                                                                    \
+                 .values = "SQL, or empty",                                                        \
+                 .default_text = "",                                                               \
+                 .description = description_,                                                      \
+                 .available = false},                                                              \
+        .kind = KIND_TEXT                                                                          \
+    }
+
+static const struct entry entries[SETTING_COUNT] = {
+    [SETTING_ZERO_DOWNTIME] =
+        CHOICES("zero_downtime", false,
+                "off: the old view is dropped and then created anew, after the same inspection; "
+                "readers see a gap, and a build that fails loses the view",
+                "on, off", "on", "off"),
+    [SETTING_UNCHANGED] = CHOICES("unchanged", false, "what an identical definition does",
+                                  "skip, rebuild", "skip", "rebuild"),
+    [SETTING_ON_CHANGE] =
+        CHOICES("on_change", false,
+                "what a changed definition does: replace; a NOTICE and nothing else; an error",
+                "apply, continue, fail", "apply", "continue", "fail"),
+    [SETTING_DEPENDENTS] =
+        CHOICES("dependents", false, "what happens to objects that read the view",
+                "views, keep, refuse, cascade", "views", "keep", "refuse", "cascade"),
+    [SETTING_COLUMNS] = CHOICES("columns", false, "which changes of the columns are accepted",
+                                "any, compatible, same", "any", "compatible", "same"),
+    [SETTING_INDEXES] = CHOICES("indexes", false, "whether the old view's indexes are made anew",
+                                "carry, drop", "carry", "drop"),
+    [SETTING_CHECK] =
+        TEXT("check", "runs before the swap, with {new} and {old}: no row, or one row whose first "
+                      "column is true, passes"),
+    [SETTING_BEFORE_BUILD] = TEXT("before_build", "runs before the build"),
+    [SETTING_AFTER_SWAP] = TEXT("after_swap", "runs after the swap"),
+    [SETTING_BUILD] =
+        CHOICES("build", true,
+                "how the server builds: a job in the background survives a recovery of the cluster",
+                "background, foreground", "background", "foreground"),
+    [SETTING_BUILD_TIMEOUT] = DURATION(
+        "build_timeout", true, "after this the build is given up and undone; 0: never", "0", 0),
+    [SETTING_DRAIN_MIN] =
+        DURATION("drain_min", true, "how long the old view is kept after the swap in any case",
+                 "500ms", SECOND_MS / 2),
+    [SETTING_DRAIN] =
+        DURATION("drain", false,
+                 "how long the drop waits for queries that were already reading the old view",
+                 "30s", 30 * SECOND_MS),
+    [SETTING_KEEP_OLD] =
+        DURATION("keep_old", false, "how long the old view is kept, fresh, for a rollback", "0", 0),
+    [SETTING_PREPARED] = CHOICES("prepared", false, "whether prepared statements follow the swap",
+                                 "follow, leave", "follow", "leave"),
+    [SETTING_ON_DISCONNECT] = CHOICES(
+        "on_disconnect", true, "what a replacement does when its client goes away: undo, or finish",
+        "cancel, finish", "cancel", "finish"),
+    [SETTING_NOTICES] =
+        CHOICES("notices", true, "how much the client is told: warnings come in any case",
+                "progress, summary, off", "progress", "summary", "off"),
+    [SETTING_PROGRESS_INTERVAL] =
+        DURATION("progress_interval", true, "time between NOTICEs while the view is built; 0: none",
+                 "10s", 10 * SECOND_MS),
+};
+
+static const char *const sources[] = {
+    [SOURCE_BUILT_IN] = "default",
+    [SOURCE_FILE] = "configuration file",
+    [SOURCE_ENVIRONMENT] = "environment variable",
+    [SOURCE_COMMAND_LINE] = "command line",
+    [SOURCE_STARTUP] = "client",
+    [SOURCE_SESSION] = "session",
+    [SOURCE_HINT] = "hint",
+};
+
+const char *setting_source_name(enum setting_source source)
+{
+    return sources[source];
+}
+
+const struct setting_info *setting_info(enum setting setting)
+{
+    return &entries[setting].info;
+}
+
+void settings_init(struct replace_settings *out_settings)
+{
+    *out_settings = (struct replace_settings){.values = {0}};
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        out_settings->values[i] = entries[i].default_value;
+        out_settings->sources[i] = SOURCE_BUILT_IN;
+    }
+}
+
+void settings_reset(struct replace_settings *settings, enum setting setting,
+                    const struct replace_settings *to)
+{
+    settings->values[setting] = to->values[setting];
+    settings->sources[setting] = to->sources[setting];
+}
+
+enum { MOST_NAME = 40 /* longer than any; a longer one is near to none */ };
+
+/* Lower case, and `_` for `-`; false when it is too long to be one. */
+static bool normal_name(const char *name, char out_name[MOST_NAME])
+{
+    size_t len = strlen(name);
+    if (len >= MOST_NAME) {
+        return false;
+    }
+    for (size_t i = 0; i <= len; i++) {
+        char c = name[i];
+        if (c >= 'A' && c <= 'Z') {
+            c = (char)(c - 'A' + 'a');
+        }
+        out_name[i] = c == '-' ? '_' : c;
+    }
+    return true;
+}
+
+static unsigned smaller(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+unsigned name_distance(const char *a, const char *b)
+{
+    unsigned row[MOST_NAME];
+    size_t len = strlen(b);
+    if (len >= MOST_NAME || strlen(a) >= MOST_NAME) {
+        return MOST_NAME;
+    }
+    for (size_t j = 0; j <= len; j++) {
+        row[j] = (unsigned)j;
+    }
+    for (size_t i = 0; a[i] != 0; i++) {
+        unsigned diagonal = row[0];
+        row[0] = (unsigned)i + 1;
+        for (size_t j = 0; j < len; j++) {
+            unsigned changed = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = smaller(changed, smaller(row[j], row[j + 1]) + 1);
+        }
+    }
+    return row[len];
+}
+
+bool settings_find(const char *name, enum setting *out_setting,
+                   struct settings_problem *out_problem)
+{
+    char normal[MOST_NAME] = "";
+    bool short_enough = normal_name(name, normal);
+    unsigned nearest = MOST_NAME;
+    int found = 0;
+    for (int i = 0; short_enough && i < SETTING_COUNT; i++) {
+        unsigned away = name_distance(normal, entries[i].info.name);
+        if (away < nearest) {
+            nearest = away;
+            found = i;
+        }
+    }
+    if (short_enough && nearest == 0) {
+        *out_setting = (enum setting)found;
+        return true;
+    }
+    *out_problem = (struct settings_problem){.sqlstate = "42704"};
+    (void)snprintf(out_problem->message, sizeof(out_problem->message),
+                   "unrecognized setting \"mvswap.%.60s\"", name);
+    if (short_enough && nearest <= 2 + strlen(normal) / 4) {
+        (void)snprintf(out_problem->hint, sizeof(out_problem->hint), "Perhaps you meant mvswap.%s.",
+                       entries[found].info.name);
+    } else {
+        (void)snprintf(out_problem->hint, sizeof(out_problem->hint),
+                       "SHOW mvswap lists all settings.");
+    }
+    return false;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* The length of a unit in milliseconds; 0: no unit. */
+static uint32_t unit_of(const char *text)
+{
+    static const struct {
+        const char *name;
+        uint32_t ms;
+    } units[] = {{"ms", 1},      {"s", SECOND_MS}, {"min", MINUTE_MS},
+                 {"h", HOUR_MS}, {"d", DAY_MS},    {"", SECOND_MS}};
+    text += strspn(text, " ");
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(text, units[i].name) == 0) {
+            return units[i].ms;
+        }
+    }
+    return 0;
+}
+
+/* "10s", "0.5", "2 min": digits with at most one point, then a unit. */
+bool duration_parse(const char *text, uint32_t *out_ms)
+{
+    enum { MOST_DIGITS = 12 };
+    uint64_t number = 0; /* without its point */
+    uint64_t scale = 1;
+    unsigned digits = 0;
+    bool point = false;
+    text += strspn(text, " ");
+    for (; is_digit(*text) || (*text == '.' && !point); text++) {
+        if (*text == '.') {
+            point = true;
+            continue;
+        }
+        if (++digits > MOST_DIGITS) {
+            return false;
+        }
+        number = number * 10 + (uint64_t)(*text - '0');
+        scale *= point ? 10 : 1;
+    }
+    uint32_t unit = unit_of(text);
+    if (digits == 0 || unit == 0 || number * unit / scale > MOST_MS) {
+        return false;
+    }
+    *out_ms = (uint32_t)(number * unit / scale);
+    return true;
+}
+
+/* The words of PostgreSQL's booleans (manual, 20.1.1). */
+static const char *plain_choice(const struct entry *entry, const char *text)
+{
+    static const char *const on[] = {"true", "yes", "1"};
+    static const char *const off[] = {"false", "no", "0"};
+    bool is_switch = strcmp(entry->choices[0], "on") == 0;
+    for (size_t i = 0; is_switch && i < sizeof(on) / sizeof(on[0]); i++) {
+        if (strcasecmp(text, on[i]) == 0) {
+            return "on";
+        }
+        if (strcasecmp(text, off[i]) == 0) {
+            return "off";
+        }
+    }
+    return text;
+}
+
+static bool parse_choice(const struct entry *entry, const char *text, uint32_t *out_value)
+{
+    text = plain_choice(entry, text);
+    for (uint32_t i = 0; i < MOST_CHOICES && entry->choices[i] != NULL; i++) {
+        if (strcasecmp(text, entry->choices[i]) == 0) {
+            *out_value = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse(const struct entry *entry, const char *text, uint32_t *out_value)
+{
+    switch (entry->kind) {
+    case KIND_CHOICE:
+        return parse_choice(entry, text, out_value);
+    case KIND_DURATION:
+        return duration_parse(text, out_value);
+    case KIND_TEXT:
+        break;
+    }
+    *out_value = text[0] != 0;
+    return true;
+}
+
+static void refuse_value(const struct entry *entry, const char *value,
+                         struct settings_problem *out_problem)
+{
+    *out_problem = (struct settings_problem){.sqlstate = "22023"};
+    (void)snprintf(out_problem->message, sizeof(out_problem->message),
+                   "invalid value for setting \"mvswap.%s\": \"%.60s\"", entry->info.name, value);
+    (void)snprintf(out_problem->hint, sizeof(out_problem->hint), "%s: %s.",
+                   entry->kind == KIND_DURATION ? "A number and ms, s, min, h or d, at most 40d"
+                                                : "Available values",
+                   entry->kind == KIND_DURATION ? "for example 30s" : entry->info.values);
+}
+
+bool settings_set(struct replace_settings *settings, enum setting setting, const char *value,
+                  enum setting_source source, struct settings_problem *out_problem)
+{
+    const struct entry *entry = &entries[setting];
+    uint32_t parsed = 0;
+    if (!parse(entry, value, &parsed)) {
+        refuse_value(entry, value, out_problem);
+        return false;
+    }
+    if (!entry->info.available && parsed != entry->default_value) {
+        *out_problem = (struct settings_problem){.sqlstate = "0A000"};
+        (void)snprintf(out_problem->message, sizeof(out_problem->message),
+                       "mvswap.%s cannot be changed yet", entry->info.name);
+        (void)snprintf(out_problem->hint, sizeof(out_problem->hint),
+                       "This version knows its default only.");
+        return false;
+    }
+    settings->values[setting] = parsed;
+    settings->sources[setting] = (uint8_t)source;
+    return true;
+}
+
+void duration_text(uint32_t ms, char out_text[SETTING_TEXT_LEN])
+{
+    static const struct {
+        const char *name;
+        uint32_t ms;
+    } units[] = {{"d", DAY_MS}, {"h", HOUR_MS}, {"min", MINUTE_MS}, {"s", SECOND_MS}, {"ms", 1}};
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (ms != 0 && ms % units[i].ms == 0) {
+            (void)snprintf(out_text, SETTING_TEXT_LEN, "%u%s", ms / units[i].ms, units[i].name);
+            return;
+        }
+    }
+    (void)snprintf(out_text, SETTING_TEXT_LEN, "0");
+}
+
+void settings_text(const struct replace_settings *settings, enum setting setting,
+                   char out_text[SETTING_TEXT_LEN])
+{
+    const struct entry *entry = &entries[setting];
+    switch (entry->kind) {
+    case KIND_CHOICE:
+        (void)snprintf(out_text, SETTING_TEXT_LEN, "%s", entry->choices[settings->values[setting]]);
+        break;
+    case KIND_DURATION:
+        duration_text(settings->values[setting], out_text);
+        break;
+    case KIND_TEXT:
+        out_text[0] = 0;
+        break;
+    }
+}

@@ -1,0 +1,306 @@
+/* config: see config.h. */
+#include "config.h"
+
+#include "log.h"
+
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum own_option {
+    OPTION_LISTEN,
+    OPTION_SERVER,
+    OPTION_MAX_CONNECTIONS,
+    OPTION_SHUTDOWN_TIMEOUT,
+    OPTION_LOG_LEVEL,
+    NUM_OWN_OPTIONS
+};
+enum { NUM_OPTIONS = NUM_OWN_OPTIONS + SETTING_COUNT, MOST_CONNECTIONS = 100000 };
+
+static const struct config_option own[NUM_OWN_OPTIONS] = {
+    [OPTION_LISTEN] = {"proxy", "listen", "HOST:PORT", "",
+                       "where clients connect; [::1]:6432 for IPv6, of a name the first address, "
+                       "port 0 picks a free one",
+                       true},
+    [OPTION_SERVER] = {"proxy", "server", "HOST:PORT", "",
+                       "RisingWave; the name is looked up at every connection", false},
+    [OPTION_MAX_CONNECTIONS] = {"proxy", "max_connections", "N", "1000",
+                                "more are refused with 53300; lowered when the limit of open files "
+                                "is too low",
+                                true},
+    [OPTION_SHUTDOWN_TIMEOUT] = {"proxy", "shutdown_timeout", "DURATION", "30s",
+                                 "after SIGTERM, how long running statements may go on; a second "
+                                 "signal ends them at once",
+                                 false},
+    [OPTION_LOG_LEVEL] = {"log", "log_level", "LEVEL", "info", "debug, info, warning or error",
+                          false},
+};
+
+size_t config_num_options(void)
+{
+    return NUM_OPTIONS;
+}
+
+const struct config_option *config_option(size_t index)
+{
+    static struct config_option settings[SETTING_COUNT];
+    if (index < NUM_OWN_OPTIONS) {
+        return &own[index];
+    }
+    const struct setting_info *info = setting_info((enum setting)(index - NUM_OWN_OPTIONS));
+    struct config_option *option = &settings[index - NUM_OWN_OPTIONS];
+    *option = (struct config_option){.section = "replace",
+                                     .key = info->name,
+                                     .argument = info->values,
+                                     .default_text = info->default_text,
+                                     .description = info->description};
+    return option;
+}
+
+/* Something to say of a key that nobody knows. */
+static const char *nearest_key(const char *key)
+{
+    static char hint[96];
+    const char *nearest = NULL;
+    unsigned least = 3 + (unsigned)strlen(key) / 4;
+    for (size_t i = 0; i < NUM_OPTIONS; i++) {
+        unsigned away = name_distance(key, config_option(i)->key);
+        if (away < least) {
+            least = away;
+            nearest = config_option(i)->key;
+        }
+    }
+    if (nearest == NULL) {
+        return "";
+    }
+    (void)snprintf(hint, sizeof(hint), "Perhaps you meant %s.", nearest);
+    return hint;
+}
+
+static bool refuse(struct config_problem *out_problem, const char *message, const char *value,
+                   const char *hint)
+{
+    (void)snprintf(out_problem->message, sizeof(out_problem->message), "%s: \"%.100s\"", message,
+                   value);
+    (void)snprintf(out_problem->hint, sizeof(out_problem->hint), "%s", hint);
+    return false;
+}
+
+bool config_find(const char *section, const char *key, size_t *out_index,
+                 struct config_problem *out_problem)
+{
+    for (size_t i = 0; i < NUM_OPTIONS; i++) {
+        const struct config_option *option = config_option(i);
+        if (strcmp(option->key, key) == 0 &&
+            (section == NULL || strcmp(option->section, section) == 0)) {
+            *out_index = i;
+            return true;
+        }
+    }
+    return refuse(out_problem, "unknown key", key, nearest_key(key));
+}
+
+static bool set_address(struct address *out, const char *value, struct config_problem *out_problem)
+{
+    const char *why = NULL;
+    return address_parse(value, out, &why) || refuse(out_problem, "bad address", value, why);
+}
+
+static bool set_number(unsigned *out, const char *value, struct config_problem *out_problem)
+{
+    char *end = NULL;
+    unsigned long number = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != 0 || number < 1 || number > MOST_CONNECTIONS) {
+        return refuse(out_problem, "bad number", value, "Expected a number from 1 to 100000.");
+    }
+    *out = (unsigned)number;
+    return true;
+}
+
+static bool set_own(struct proxy_options *options, size_t index, const char *value,
+                    struct config_problem *out_problem)
+{
+    switch ((enum own_option)index) {
+    case OPTION_LISTEN:
+        return set_address(&options->listen, value, out_problem);
+    case OPTION_SERVER:
+        return set_address(&options->server, value, out_problem);
+    case OPTION_MAX_CONNECTIONS:
+        return set_number(&options->max_connections, value, out_problem);
+    case OPTION_SHUTDOWN_TIMEOUT:
+        return duration_parse(value, &options->shutdown_timeout_ms) ||
+               refuse(out_problem, "bad duration", value,
+                      "Expected a number and ms, s, min, h or d, for example 30s.");
+    default:
+        if (log_level_named(value) < 0) {
+            return refuse(out_problem, "bad level", value,
+                          "Expected debug, info, warning or error.");
+        }
+        options->log_level = log_level_named(value);
+        return true;
+    }
+}
+
+bool config_set(struct proxy_options *options, size_t index, const char *value,
+                enum setting_source source, struct config_problem *out_problem)
+{
+    struct settings_problem problem;
+    if (index < NUM_OWN_OPTIONS) {
+        return set_own(options, index, value, out_problem);
+    }
+    if (settings_set(&options->settings, (enum setting)(index - NUM_OWN_OPTIONS), value, source,
+                     &problem)) {
+        return true;
+    }
+    (void)snprintf(out_problem->message, sizeof(out_problem->message), "%s", problem.message);
+    (void)snprintf(out_problem->hint, sizeof(out_problem->hint), "%s", problem.hint);
+    return false;
+}
+
+void config_defaults(struct proxy_options *out_options)
+{
+    struct config_problem ignored;
+    *out_options = (struct proxy_options){.max_connections = 1};
+    settings_init(&out_options->settings);
+    for (size_t i = 0; i < NUM_OWN_OPTIONS; i++) {
+        if (own[i].default_text[0] != 0) {
+            (void)set_own(out_options, i, own[i].default_text, &ignored);
+        }
+    }
+}
+
+static void address_text(const struct address *address, char out_text[CONFIG_TEXT_LEN])
+{
+    bool is_ipv6 = strchr(address->host, ':') != NULL;
+    (void)snprintf(out_text, CONFIG_TEXT_LEN, is_ipv6 ? "[%s]:%s" : "%s:%s", address->host,
+                   address->port);
+}
+
+void config_text(const struct proxy_options *options, size_t index, char out_text[CONFIG_TEXT_LEN])
+{
+    if (index >= NUM_OWN_OPTIONS) {
+        settings_text(&options->settings, (enum setting)(index - NUM_OWN_OPTIONS), out_text);
+        return;
+    }
+    switch ((enum own_option)index) {
+    case OPTION_LISTEN:
+        address_text(&options->listen, out_text);
+        break;
+    case OPTION_SERVER:
+        address_text(&options->server, out_text);
+        break;
+    case OPTION_MAX_CONNECTIONS:
+        (void)snprintf(out_text, CONFIG_TEXT_LEN, "%u", options->max_connections);
+        break;
+    case OPTION_SHUTDOWN_TIMEOUT:
+        duration_text(options->shutdown_timeout_ms, out_text);
+        break;
+    default:
+        (void)snprintf(out_text, CONFIG_TEXT_LEN, "%s",
+                       log_level_name((enum log_level)options->log_level));
+        break;
+    }
+}
+
+/* One file that is being read. */
+struct reading {
+    struct proxy_options *options;
+    const char *path;
+    FILE *file;
+    unsigned line; /* the last that was read */
+    config_complain complain;
+    void *context;
+    bool good;
+};
+
+static void complain_at_line(struct reading *r, const char *what, const char *hint)
+{
+    char line[512];
+    (void)snprintf(line, sizeof(line), "%s:%u: %s%s%s", r->path, r->line, what,
+                   hint[0] != 0 ? ". " : "", hint);
+    r->complain(r->context, line);
+    r->good = false;
+}
+
+/* One line for inih, which would go on in the middle of a line that is longer than its buffer. */
+static char *read_line(char *out_line, int size, void *stream)
+{
+    struct reading *r = stream;
+    char *got = fgets(out_line, size, r->file);
+    if (got == NULL) {
+        return NULL;
+    }
+    r->line++;
+    if (strchr(out_line, '\n') == NULL && !feof(r->file)) {
+        complain_at_line(r, "the line is too long", "");
+        int c = 0;
+        while ((c = fgetc(r->file)) != '\n' && c != EOF) {
+            /* the rest of it */
+        }
+        out_line[0] = 0;
+    }
+    return got;
+}
+
+static int take_pair(void *user, const char *section, const char *key, const char *value)
+{
+    struct reading *r = user;
+    struct config_problem problem;
+    size_t index = 0;
+    if (!config_find(section, key, &index, &problem) ||
+        !config_set(r->options, index, value, SOURCE_FILE, &problem)) {
+        complain_at_line(r, problem.message, problem.hint);
+    }
+    return 1; /* go on: all problems are told */
+}
+
+bool config_read_file(struct proxy_options *options, const char *path, config_complain complain,
+                      void *context)
+{
+    struct reading r = {.options = options,
+                        .path = path,
+                        .file = fopen(path, "r"),
+                        .complain = complain,
+                        .context = context,
+                        .good = true};
+    if (r.file == NULL) {
+        complain_at_line(&r, "cannot be read", "");
+        return false;
+    }
+    int bad_line = ini_parse_stream(read_line, &r, take_pair, &r);
+    if (bad_line != 0) {
+        r.line = bad_line > 0 ? (unsigned)bad_line : r.line;
+        complain_at_line(&r, "expected [section] or key = value", "");
+    }
+    (void)fclose(r.file);
+    return r.good;
+}
+
+static void variable_name(const char *key, char out_name[64])
+{
+    (void)snprintf(out_name, 64, "MVSWAP_%s", key);
+    for (char *c = out_name; *c != 0; c++) {
+        *c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
+    }
+}
+
+bool config_read_environment(struct proxy_options *options, config_complain complain, void *context)
+{
+    bool good = true;
+    for (size_t i = 0; i < NUM_OPTIONS; i++) {
+        char name[64];
+        char line[512];
+        struct config_problem problem;
+        variable_name(config_option(i)->key, name);
+        const char *value = getenv(name);
+        if (value == NULL || config_set(options, i, value, SOURCE_ENVIRONMENT, &problem)) {
+            continue;
+        }
+        (void)snprintf(line, sizeof(line), "%s: %s%s%s", name, problem.message,
+                       problem.hint[0] != 0 ? ". " : "", problem.hint);
+        complain(context, line);
+        good = false;
+    }
+    return good;
+}

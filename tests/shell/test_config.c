@@ -1,0 +1,180 @@
+/* config: files as people write them, right and wrong; variables; every option by every way. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "config.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct complaints {
+    size_t num;
+    char text[2048]; /* one line each, without the file's name */
+};
+
+static void complain(void *context, const char *line)
+{
+    struct complaints *c = context;
+    const char *colon = strncmp(line, "/", 1) == 0 ? strchr(line, ':') + 1 : line;
+    size_t len = strlen(c->text);
+    c->num++;
+    (void)snprintf(c->text + len, sizeof(c->text) - len, "%s\n", colon);
+}
+
+/* Reads `text` as a file. */
+static bool read_text(const char *text, struct proxy_options *options, struct complaints *c)
+{
+    char path[] = "/tmp/mvswap-test-config-XXXXXX";
+    int file = mkstemp(path);
+    cr_assert(ge(int, file, 0));
+    cr_assert(eq(int, (int)write(file, text, strlen(text)), (int)strlen(text)));
+    (void)close(file);
+    *c = (struct complaints){.num = 0};
+    config_defaults(options);
+    bool good = config_read_file(options, path, complain, c);
+    (void)unlink(path);
+    return good;
+}
+
+static const char *value_of(const struct proxy_options *options, const char *key)
+{
+    static char text[CONFIG_TEXT_LEN];
+    struct config_problem problem;
+    size_t index = 0;
+    cr_assert(config_find(NULL, key, &index, &problem), "%s", key);
+    config_text(options, index, text);
+    return text;
+}
+
+Test(config, a_file_is_read)
+{
+    struct proxy_options o;
+    struct complaints c;
+    cr_assert(read_text("; what people write\n"
+                        "# and this\n"
+                        "[proxy]\n"
+                        "listen = [::1]:6432\n"
+                        "server: db.example:4566   ; behind a value\n"
+                        "max_connections=50\n"
+                        "\n"
+                        "[replace]\n"
+                        "build = Foreground\n"
+                        "drain_min = 2s\n"
+                        "[log]\n"
+                        "log_level = debug",
+                        &o, &c),
+              "%s", c.text);
+    cr_expect(eq(str, (char *)value_of(&o, "listen"), "[::1]:6432"));
+    cr_expect(eq(str, (char *)value_of(&o, "server"), "db.example:4566"));
+    cr_expect(eq(str, (char *)value_of(&o, "max_connections"), "50"));
+    cr_expect(eq(str, (char *)value_of(&o, "build"), "foreground"));
+    cr_expect(eq(str, (char *)value_of(&o, "drain_min"), "2s"));
+    cr_expect(eq(str, (char *)value_of(&o, "log_level"), "debug"));
+    cr_expect(eq(int, o.settings.sources[SETTING_BUILD], SOURCE_FILE));
+    cr_expect(eq(int, o.settings.sources[SETTING_NOTICES], SOURCE_BUILT_IN));
+}
+
+Test(config, every_problem_is_told_with_its_line)
+{
+    static const struct {
+        const char *text;
+        const char *complaint;
+    } rows[] = {
+        {"[proxy]\nlissen = x\n", "2: unknown key: \"lissen\". Perhaps you meant listen.\n"},
+        {"[proxy]\nquitedifferent = x\n", "2: unknown key: \"quitedifferent\"\n"},
+        {"[replace]\nlisten = a:1\n", "2: unknown key: \"listen\". Perhaps you meant listen.\n"},
+        {"[nothing]\nlisten = a:1\n", "2: unknown key: \"listen\". Perhaps you meant listen.\n"},
+        {"listen = a:1\n", "1: unknown key: \"listen\". Perhaps you meant listen.\n"},
+        {"[proxy]\n\nlisten\n", "3: expected [section] or key = value\n"},
+        {"[proxy\nlisten = a:1\n", NULL},
+        {"[proxy]\nmax_connections = 0\n",
+         "2: bad number: \"0\". Expected a number from 1 to 100000.\n"},
+        {"[proxy]\nmax_connections = -5\n",
+         "2: bad number: \"-5\". Expected a number from 1 to 100000.\n"},
+        {"[proxy]\nmax_connections = 7x\n",
+         "2: bad number: \"7x\". Expected a number from 1 to 100000.\n"},
+        {"[proxy]\nshutdown_timeout = soon\n",
+         "2: bad duration: \"soon\". Expected a number and ms, s, min, h or d, for example 30s.\n"},
+        {"[log]\nlog_level = loud\n",
+         "2: bad level: \"loud\". Expected debug, info, warning or error.\n"},
+        {"[replace]\nbuild = quick\nnotices = none\n",
+         "2: invalid value for setting \"mvswap.build\": \"quick\". Available values: background, "
+         "foreground.\n"
+         "3: invalid value for setting \"mvswap.notices\": \"none\". Available values: progress, "
+         "summary, off.\n"},
+        {"[replace]\nkeep_old = 1h\n",
+         "2: mvswap.keep_old cannot be changed yet. This version knows its default only.\n"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct proxy_options o;
+        struct complaints c;
+        cr_expect(not(read_text(rows[i].text, &o, &c)), "%s", rows[i].text);
+        if (rows[i].complaint != NULL) {
+            cr_expect(eq(str, c.text, (char *)rows[i].complaint));
+        }
+    }
+}
+
+Test(config, a_line_that_is_too_long_is_told_and_the_next_is_read)
+{
+    char text[2000] = "[proxy]\nlisten = ";
+    size_t len = strlen(text);
+    struct proxy_options o;
+    struct complaints c;
+    memset(text + len, 'a', 1000);
+    (void)snprintf(text + len + 1000, sizeof(text) - len - 1000, "\nmax_connections = 7\n");
+    cr_expect(not(read_text(text, &o, &c)));
+    cr_expect(eq(str, c.text, "2: the line is too long\n"));
+    cr_expect(eq(str, (char *)value_of(&o, "max_connections"), "7"));
+    cr_expect(eq(str, (char *)value_of(&o, "listen"), ":"));
+}
+
+Test(config, a_file_that_is_not_there)
+{
+    struct proxy_options o;
+    struct complaints c = {.num = 0};
+    config_defaults(&o);
+    cr_expect(not(config_read_file(&o, "/nowhere/mvswap.conf", complain, &c)));
+    cr_expect(eq(str, c.text, "0: cannot be read\n"));
+}
+
+Test(config, variables_are_stronger_than_the_file)
+{
+    struct proxy_options o;
+    struct complaints c;
+    cr_assert(read_text("[replace]\nbuild = foreground\nnotices = off\n", &o, &c));
+    (void)setenv("MVSWAP_BUILD", "background", 1);
+    (void)setenv("MVSWAP_DRAIN_MIN", "3s", 1);
+    cr_assert(config_read_environment(&o, complain, &c), "%s", c.text);
+    cr_expect(eq(str, (char *)value_of(&o, "build"), "background"));
+    cr_expect(eq(str, (char *)value_of(&o, "drain_min"), "3s"));
+    cr_expect(eq(str, (char *)value_of(&o, "notices"), "off"));
+    cr_expect(eq(int, o.settings.sources[SETTING_BUILD], SOURCE_ENVIRONMENT));
+    (void)setenv("MVSWAP_BUILD", "fast", 1);
+    cr_expect(not(config_read_environment(&o, complain, &c)));
+    cr_expect(eq(str, c.text,
+                 "MVSWAP_BUILD: invalid value for setting \"mvswap.build\": \"fast\". "
+                 "Available values: background, foreground.\n"));
+}
+
+Test(config, every_option_is_documented_and_reads_its_own_text)
+{
+    struct proxy_options o;
+    config_defaults(&o);
+    for (size_t i = 0; i < config_num_options(); i++) {
+        const struct config_option *option = config_option(i);
+        struct config_problem problem;
+        char text[CONFIG_TEXT_LEN];
+        size_t found = 0;
+        cr_expect(ne(str, (char *)option->description, ""), "%s", option->key);
+        cr_expect(config_find(option->section, option->key, &found, &problem) && found == i);
+        config_text(&o, i, text);
+        if (option->default_text[0] != 0 || strcmp(option->section, "replace") == 0) {
+            cr_expect(eq(str, text, (char *)option->default_text), "%s", option->key);
+            cr_expect(config_set(&o, i, text, SOURCE_COMMAND_LINE, &problem), "%s", option->key);
+        }
+    }
+}
