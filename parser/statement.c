@@ -7,109 +7,62 @@
 
 #include "ident.h"
 #include "mem.h"
+#include "token_walk.h"
 
 #include <string.h>
 
 enum { MAX_PARTS = 3 };
 
-/* The tokens of a piece that were not read yet: items[at, end). */
-struct walk {
-    const char *text;
-    const struct sql_token *items;
-    size_t at;
-    size_t end;
-};
-
-/* The next token that is no comment, not taken yet, or NULL. */
-static const struct sql_token *next_token(struct walk *w)
-{
-    while (w->at < w->end && w->items[w->at].kind == SQL_TOKEN_COMMENT) {
-        w->at++;
-    }
-    return w->at < w->end ? &w->items[w->at] : NULL;
-}
-
-static const struct sql_token *take_word(struct walk *w, const char *lower)
-{
-    const struct sql_token *token = next_token(w);
-    if (token == NULL || !sql_token_is_word(w->text, token, lower)) {
-        return NULL;
-    }
-    w->at++;
-    return token;
-}
-
-static const struct sql_token *take_symbol(struct walk *w, char symbol)
-{
-    const struct sql_token *token = next_token(w);
-    if (token == NULL || !sql_token_is_symbol(w->text, token, symbol)) {
-        return NULL;
-    }
-    w->at++;
-    return token;
-}
-
-/* RisingWave takes every word as the name of a relation, reserved ones included. */
-static const struct sql_token *take_name(struct walk *w)
-{
-    const struct sql_token *token = next_token(w);
-    if (token == NULL || (token->kind != SQL_TOKEN_WORD && token->kind != SQL_TOKEN_QUOTED)) {
-        return NULL;
-    }
-    w->at++;
-    return token;
-}
-
 /* CREATE OR REPLACE [TEMP|TEMPORARY] [MATERIALIZED] VIEW */
-static bool take_head(struct walk *w, struct statement *s)
+static bool take_head(struct token_walk *w, struct statement *s)
 {
-    const struct sql_token *create = take_word(w, "create");
-    const struct sql_token * or = create != NULL ? take_word(w, "or") : NULL;
-    if (or == NULL || take_word(w, "replace") == NULL || w->at == w->end) {
+    const struct sql_token *create = token_walk_word(w, "create");
+    const struct sql_token * or = create != NULL ? token_walk_word(w, "or") : NULL;
+    if (or == NULL || token_walk_word(w, "replace") == NULL || w->at == w->end) {
         return false;
     }
     s->whole.start = create->start;
     /* Up to the next token, be it a comment: blanks go, comments stay. */
     s->or_replace = (struct byte_range){ or->start, w->items[w->at].start};
-    if (take_word(w, "temp") == NULL) {
-        (void)take_word(w, "temporary");
+    if (token_walk_word(w, "temp") == NULL) {
+        (void)token_walk_word(w, "temporary");
     }
     s->kind = STATEMENT_REPLACE_VIEW;
-    if (take_word(w, "materialized") != NULL) {
+    if (token_walk_word(w, "materialized") != NULL) {
         s->kind = STATEMENT_REPLACE_MATERIALIZED_VIEW;
     }
-    return take_word(w, "view") != NULL;
+    return token_walk_word(w, "view") != NULL;
 }
 
 /* The parts of a dotted name, outermost first. Returns their number, 0 when there is no such name.
  */
-static size_t take_parts(struct walk *w, const struct sql_token *parts[MAX_PARTS])
+static size_t take_parts(struct token_walk *w, const struct sql_token *parts[MAX_PARTS])
 {
     size_t num = 0;
     do {
-        const struct sql_token *part = take_name(w);
+        const struct sql_token *part = token_walk_name(w);
         if (part == NULL || num == MAX_PARTS) {
             return 0;
         }
         parts[num] = part;
         num++;
-    } while (take_symbol(w, '.') != NULL);
+    } while (token_walk_symbol(w, '.') != NULL);
     return num;
 }
 
 /* "(name, ...)", if there is a parenthesis at all. */
-static bool take_columns(struct walk *w, struct byte_range *out)
+static bool take_columns(struct token_walk *w, struct byte_range *out)
 {
-    const struct sql_token *open = take_symbol(w, '(');
+    const struct sql_token *open = token_walk_symbol(w, '(');
     if (open == NULL) {
         return true;
     }
     do {
-        if (take_name(w) == NULL) {
+        if (token_walk_name(w) == NULL) {
             return false;
         }
-    } while (take_symbol(w, ',') != NULL);
-    const struct sql_token *close = take_symbol(w, ')');
+    } while (token_walk_symbol(w, ',') != NULL);
+    const struct sql_token *close = token_walk_symbol(w, ')');
     if (close == NULL) {
         return false;
     }
@@ -138,19 +91,19 @@ static int depth_change(const char *text, const struct sql_token *token)
 }
 
 /* "WITH (...)", if there is a WITH at all. What stands inside is the server's to judge. */
-static bool take_options(struct walk *w, struct byte_range *out)
+static bool take_options(struct token_walk *w, struct byte_range *out)
 {
-    const struct sql_token *with = take_word(w, "with");
+    const struct sql_token *with = token_walk_word(w, "with");
     if (with == NULL) {
         return true;
     }
-    const struct sql_token *token = next_token(w);
+    const struct sql_token *token = token_walk_next(w);
     if (token == NULL || !sql_token_is_symbol(w->text, token, '(')) {
         return false;
     }
     ptrdiff_t depth = 0;
     do {
-        token = next_token(w);
+        token = token_walk_next(w);
         if (token == NULL) {
             return false;
         }
@@ -180,13 +133,13 @@ static size_t emit_tokens(const char *text, const struct sql_token *tail[TAIL], 
 }
 
 /* Everything that is left: the query, and EMIT behind it. False when nothing is left. */
-static bool take_query(struct walk *w, struct statement *s)
+static bool take_query(struct token_walk *w, struct statement *s)
 {
-    const struct sql_token *first = next_token(w);
+    const struct sql_token *first = token_walk_next(w);
     const struct sql_token *tail[TAIL] = {NULL};
     size_t num = 0;
     ptrdiff_t depth = 0;
-    for (const struct sql_token *t = first; t != NULL; t = next_token(w)) {
+    for (const struct sql_token *t = first; t != NULL; t = token_walk_next(w)) {
         for (size_t i = TAIL - 1; i > 0; i--) {
             tail[i] = tail[i - 1];
         }
@@ -237,7 +190,7 @@ static enum attempt fold_parts(const char *text, const struct sql_token *const p
     return result;
 }
 
-static enum attempt recognise(struct walk w, struct statement *s)
+static enum attempt recognise(struct token_walk w, struct statement *s)
 {
     const struct sql_token *parts[MAX_PARTS] = {NULL};
     if (!take_head(&w, s)) {
@@ -246,7 +199,7 @@ static enum attempt recognise(struct walk w, struct statement *s)
     /* IF NOT EXISTS fails here too: a view called "if" is followed by a dot, (, WITH or AS. */
     size_t num_parts = take_parts(&w, parts);
     if (num_parts == 0 || !take_columns(&w, &s->columns) || !take_options(&w, &s->options) ||
-        take_word(&w, "as") == NULL || !take_query(&w, s)) {
+        token_walk_word(&w, "as") == NULL || !take_query(&w, s)) {
         return ATTEMPT_OTHER;
     }
     return fold_parts(w.text, parts, num_parts, s);
@@ -255,7 +208,7 @@ static enum attempt recognise(struct walk w, struct statement *s)
 enum statement_result statement_read(const char *text, const struct sql_tokens *tokens,
                                      const struct sql_piece *piece, struct statement *out_statement)
 {
-    struct walk w = {.text = text, .items = tokens->items, .at = piece->first};
+    struct token_walk w = {.text = text, .items = tokens->items, .at = piece->first};
     w.end = piece->first + piece->num;
     struct statement s = {0};
     enum attempt attempt = recognise(w, &s);
@@ -265,7 +218,7 @@ enum statement_result statement_read(const char *text, const struct sql_tokens *
     if (attempt == ATTEMPT_NO_MEMORY) {
         return STATEMENT_NO_MEMORY;
     }
-    struct walk head = w;
+    struct token_walk head = w;
     struct statement unused = {0};
     s.refused_alike = take_head(&head, &unused);
     for (size_t i = w.at; i < w.end; i++) {

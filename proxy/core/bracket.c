@@ -60,7 +60,8 @@ bool may_intercept(const struct session *s)
     return s->kind == SERVER_MAYBE_RISINGWAVE && !s->other_encoding && !s->copy_in;
 }
 
-bool bracket_begin(struct session *s, uint8_t tag, const uint8_t *body, size_t len)
+bool bracket_begin_with(struct session *s, uint8_t tag, const uint8_t *body, size_t len,
+                        const struct buf *sent)
 {
     struct bracket *b = &s->bracket;
     bracket_cleanup(b);
@@ -74,13 +75,24 @@ bool bracket_begin(struct session *s, uint8_t tag, const uint8_t *body, size_t l
     make_nonce(s, b->last);
     struct buf *out = output_kept(&s->out[SERVER]);
     wire_add_query(out, b->first);
-    wire_add_message(out, tag, buf_bytes(&b->body), buf_len(&b->body));
+    if (sent != NULL) {
+        wire_add_message(out, tag, buf_bytes(sent), buf_len(sent));
+    }
     wire_add_sync(out);
     wire_add_query(out, b->last);
     session_enter(s, SESSION_BRACKET);
     walk_stop(&s->walk[CLIENT]);
     s->peek_at = 0;
     return true;
+}
+
+bool bracket_begin(struct session *s, uint8_t tag, const uint8_t *body, size_t len)
+{
+    struct buf sent = {0};
+    buf_add(&sent, body, len);
+    bool begun = !buf_failed(&sent) && bracket_begin_with(s, tag, body, len, &sent);
+    buf_cleanup(&sent);
+    return begun;
 }
 
 bool bracket_begin_if_candidate(struct session *s, const uint8_t *text, size_t len)
@@ -130,8 +142,23 @@ static void release_ready(struct session *s)
     b->waiting_ready = -1;
 }
 
+/* What the server answers in the place of a statement about settings is not for the client. */
+static bool is_withheld(const struct session *s, uint8_t tag)
+{
+    const struct prepared_portal *portal = s->bracket.portal;
+    bool own = portal != NULL && portal->statement->kind == PREPARED_SETTING;
+    return own && s->bracket.stage == BRACKET_ANSWER &&
+           (tag == SERVER_EMPTY_QUERY_RESPONSE || tag == SERVER_DATA_ROW ||
+            tag == SERVER_COMMAND_COMPLETE || tag == SERVER_PORTAL_SUSPENDED);
+}
+
 enum walk_act bracket_start(struct session *s, const struct wire_header *header)
 {
+    if (is_withheld(s, header->tag)) {
+        release_ready(s);
+        s->bracket.took_effect = true;
+        return WALK_DROP;
+    }
     switch (header->tag) {
     case SERVER_ERROR_RESPONSE:
     case SERVER_READY_FOR_QUERY:
@@ -232,6 +259,20 @@ static bool begin_replacement(struct session *s)
     return true;
 }
 
+/* A statement about settings takes effect now, if the server would have taken it. */
+static void answer_own(struct session *s)
+{
+    struct bracket *b = &s->bracket;
+    if (b->own && b->first_came) {
+        b->failed = !own_answer(s, (const char *)buf_bytes(&b->body), buf_len(&b->body) - 1, true);
+        wire_add_ready_for_query(output_kept(&s->out[CLIENT]), s->status);
+        session_count_answer(s);
+    } else if (!b->own && b->took_effect && b->portal->statement->kind == PREPARED_SETTING) {
+        const struct prepared_statement *statement = b->portal->statement;
+        b->failed = !own_answer(s, statement->text, statement->text_len, false);
+    }
+}
+
 /* Both nonces have been answered, and no cancel is on its way. */
 static void finish(struct session *s)
 {
@@ -246,7 +287,9 @@ static void finish(struct session *s)
     if (refused && begin_replacement(s)) {
         return;
     }
-    if (b->took_effect) {
+    if (b->own || b->portal != NULL) {
+        answer_own(s);
+    } else if (b->took_effect) {
         extended_took_effect(s);
     }
     bool is_query = b->tag == CLIENT_QUERY;

@@ -182,7 +182,7 @@ void conversation_begin(struct session *s)
     const char *text =
         portal != NULL ? portal->statement->text : (const char *)buf_bytes(&s->bracket.body);
     t->engine = replace_new(text + candidate->start, candidate->end - candidate->start,
-                            &s->config.settings, s->now);
+                            &s->settings, s->now);
     if (t->engine == NULL) {
         bool is_query = s->bracket.tag == CLIENT_QUERY;
         struct buf *out = output_kept(&s->out[CLIENT]);

@@ -1,8 +1,9 @@
 /*
- * extended: the messages of the extended protocol that concern a candidate: a Parse of one, and a
- * Parse, Bind, Execute or Close that names a statement or portal which holds one. Each goes to the
- * server in a bracket (bracket.c), and what is kept of it is only what the server has confirmed
- * there: so the text that a replacement is built from is the one that the server has.
+ * extended: the messages of the extended protocol that concern a candidate or a setting of ours: a
+ * Parse of one, and a Parse, Bind, Execute or Close that names a statement or portal which holds
+ * one. Each goes to the server in a bracket (bracket.c), and what is kept of it is only what the
+ * server has confirmed there: so the text that a replacement is built from is the one that the
+ * server has. In the place of a statement about settings the server gets one that it knows (own.c).
  */
 #include "session_internal.h"
 
@@ -45,8 +46,7 @@ static struct bind read_bind(const uint8_t *body, size_t len)
     return b;
 }
 
-static bool concerns_candidate(const struct session *s, uint8_t tag, const uint8_t *body,
-                               size_t len)
+static bool concerns_us(const struct session *s, uint8_t tag, const uint8_t *body, size_t len)
 {
     const struct prepared *p = &s->prepared;
     struct candidate ignored;
@@ -56,7 +56,8 @@ static bool concerns_candidate(const struct session *s, uint8_t tag, const uint8
     case CLIENT_PARSE:
         parse = read_parse(body, len);
         return prepared_find_statement(p, parse.name) != NULL ||
-               candidate_find_alone((const uint8_t *)parse.text, strlen(parse.text), &ignored);
+               candidate_find_alone((const uint8_t *)parse.text, strlen(parse.text), &ignored) ||
+               own_is_statement(parse.text, strlen(parse.text));
     case CLIENT_BIND:
         bind = read_bind(body, len);
         return prepared_find_statement(p, bind.statement) != NULL ||
@@ -71,6 +72,25 @@ static bool concerns_candidate(const struct session *s, uint8_t tag, const uint8
     }
 }
 
+/* A Parse of a statement about settings goes to the server with another text. */
+static bool begin(struct session *s, uint8_t tag, const uint8_t *body, size_t len)
+{
+    struct parse parse = {.text = ""};
+    if (tag == CLIENT_PARSE) {
+        parse = read_parse(body, len);
+    }
+    if (tag != CLIENT_PARSE || !own_is_statement(parse.text, strlen(parse.text))) {
+        return bracket_begin(s, tag, body, len);
+    }
+    struct buf other = {0};
+    wire_add_text(&other, parse.name);
+    own_add_substitute(&other, parse.text);
+    buf_add(&other, parse.types, parse.types_len);
+    bool begun = !buf_failed(&other) && bracket_begin_with(s, tag, body, len, &other);
+    buf_cleanup(&other);
+    return begun;
+}
+
 bool extended_begin_if_concerned(struct session *s, uint8_t tag, const uint8_t *body, size_t len)
 {
     if (tag != CLIENT_PARSE && prepared_is_empty(&s->prepared)) {
@@ -80,10 +100,10 @@ bool extended_begin_if_concerned(struct session *s, uint8_t tag, const uint8_t *
         extended_passes_unseen(s, tag);
         return false;
     }
-    if (!concerns_candidate(s, tag, body, len)) {
+    if (!concerns_us(s, tag, body, len)) {
         return false;
     }
-    if (!bracket_begin(s, tag, body, len)) {
+    if (!begin(s, tag, body, len)) {
         extended_passes_unseen(s, tag);
         return false;
     }
@@ -96,7 +116,7 @@ bool extended_begin_if_concerned(struct session *s, uint8_t tag, const uint8_t *
 void extended_passes_unseen(struct session *s, uint8_t tag)
 {
     if (tag == CLIENT_PARSE || tag == CLIENT_BIND || tag == CLIENT_CLOSE) {
-        prepared_cleanup(&s->prepared);
+        prepared_forget_candidates(&s->prepared);
     }
 }
 
@@ -110,9 +130,19 @@ static void keep_statement(struct session *s, const struct parse *parse)
     if (!s->pressed && candidate_find_alone((const uint8_t *)parse->text, statement.text_len,
                                             &statement.candidate)) {
         prepared_keep_statement(&s->prepared, &statement);
+    } else if (own_is_statement(parse->text, statement.text_len)) {
+        statement.kind = PREPARED_SETTING;
+        prepared_keep_statement(&s->prepared, &statement);
     } else {
         prepared_forget_statement(&s->prepared, parse->name);
     }
+}
+
+static bool may_keep_portal(const struct session *s, const char *statement_name)
+{
+    const struct prepared_statement *statement =
+        prepared_find_statement(&s->prepared, statement_name);
+    return statement != NULL && (!s->pressed || statement->kind == PREPARED_SETTING);
 }
 
 void extended_took_effect(struct session *s)
@@ -128,7 +158,7 @@ void extended_took_effect(struct session *s)
         break;
     case CLIENT_BIND:
         bind = read_bind(body, len);
-        if (!s->pressed && prepared_find_statement(&s->prepared, bind.statement) != NULL) {
+        if (may_keep_portal(s, bind.statement)) {
             prepared_keep_portal(&s->prepared, bind.portal, bind.statement, bind.values,
                                  bind.values_len);
         } else {

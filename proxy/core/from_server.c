@@ -110,6 +110,9 @@ static void on_ready(struct session *s, struct wire_reader *body)
 {
     s->status = wire_read_u8(body);
     s->copy_in = false;
+    if (s->status == 'I') {
+        own_end_transaction(s);
+    }
     if (s->ready_seen) {
         session_count_answer(s);
         return;

@@ -114,9 +114,37 @@ static bool is_full(const struct prepared *p)
     return p->memory > LIMIT_PREPARED || p->num > LIMIT_PREPARED_NUM;
 }
 
-/* The oldest give way, the youngest portal and statement excepted: one of them came just now. */
+/* Forgets candidates, the oldest first, all or until there is room; not the youngest entries when
+ * there shall be room for them. */
+static void give_up(struct prepared *p, bool all)
+{
+    struct prepared_portal **portal = &p->portals;
+    while (*portal != NULL && (all || (is_full(p) && (*portal)->next != NULL))) {
+        if ((*portal)->statement->kind == PREPARED_CANDIDATE) {
+            drop_portal(p, portal);
+        } else {
+            portal = &(*portal)->next;
+        }
+    }
+    struct prepared_statement **statement = &p->statements;
+    while (*statement != NULL && (all || (is_full(p) && (*statement)->next != NULL))) {
+        if ((*statement)->kind == PREPARED_CANDIDATE) {
+            drop_statement(p, statement);
+        } else {
+            statement = &(*statement)->next;
+        }
+    }
+}
+
+void prepared_forget_candidates(struct prepared *p)
+{
+    give_up(p, true);
+}
+
+/* When nothing but statements about settings is left, the oldest of these. */
 static void make_room(struct prepared *p)
 {
+    give_up(p, false);
     while (is_full(p) && p->portals != NULL && p->portals->next != NULL) {
         drop_portal(p, &p->portals);
     }

@@ -1,11 +1,13 @@
 /*
  * prepared: the prepared statements and portals of one session that hold a candidate, as the server
  * has them: kept so that a replacement can be built from the text and the parameters that the
- * server was given. Filled by extended.c from what the server has confirmed, by nothing else.
+ * server was given; and those that hold a statement about settings of ours. Filled by extended.c
+ * from what the server has confirmed, by nothing else.
  *
- * What is missing here is only passed on, and then refused by the server; so at the caps the oldest
- * entries give way to the newest, which is the one that will be executed.
- * Must not know: messages, the server's answers.
+ * A candidate that is missing here is only passed on, and then refused by the server; so at the
+ * caps the oldest entries give way to the newest, which is the one that will be executed.
+ * Statements about settings, whose place on the server an empty one has taken, stay. Must not know:
+ * messages, the server's answers.
  */
 #ifndef MVSWAP_CORE_PREPARED_H
 #define MVSWAP_CORE_PREPARED_H
@@ -17,10 +19,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum prepared_kind { PREPARED_CANDIDATE, PREPARED_SETTING };
+
 struct prepared_statement {
     struct prepared_statement *next; /* younger */
-    char *name;                      /* "" for the unnamed one */
-    char *text;                      /* as the client sent it */
+    enum prepared_kind kind;
+    char *name; /* "" for the unnamed one */
+    char *text; /* as the client sent it */
     size_t text_len;
     uint8_t *types; /* the end of its Parse, from the count on */
     size_t types_len;
@@ -45,6 +50,8 @@ struct prepared {
 };
 
 void prepared_cleanup(struct prepared *p);
+/* Forgets the candidates. */
+void prepared_forget_candidates(struct prepared *p);
 bool prepared_is_empty(const struct prepared *p);
 
 /* Found by name, or NULL; valid until the next keep or forget. */

@@ -109,6 +109,7 @@ struct session *session_new(const struct session_config *config, struct moment n
         return NULL;
     }
     s->config = *config;
+    s->settings = config->settings;
     s->now = now;
     s->status = 'I';
     s->bracket.waiting_ready = -1;
@@ -288,7 +289,7 @@ void session_set_pressed(struct session *s, bool pressed)
     s->pressed = pressed;
     /* Not the one that is being asked about or carried out. */
     if (pressed && s->state != SESSION_BRACKET && s->state != SESSION_REPLACING) {
-        prepared_cleanup(&s->prepared);
+        prepared_forget_candidates(&s->prepared);
     }
 }
 

@@ -8,6 +8,7 @@
  *     from_server.c    what each server message does in each state
  *     bracket.c        the server refuses first (docs/architecture.md)
  *     extended.c       which messages of the extended protocol go in a bracket, what is kept
+ *     own.c            SET, RESET and SHOW of settings of ours
  *     cancel.c         cancels of this session, and those that are not ours to carry out
  *     conversation.c   drives the replacement engine over the server connection
  *     answers.c        what the client and the log are told of a replacement
@@ -69,6 +70,7 @@ struct bracket {
     bool took_effect; /* ParseComplete, BindComplete or CloseComplete answered the message */
     bool failed;      /* an error did; the refusal is one */
     bool cancelled;   /* the client wants none of it any more */
+    bool own;         /* a Query about settings of ours: not sent, answered here */
     char first[NONCE_LEN + 1];
     char last[NONCE_LEN + 1];
     int waiting_ready;      /* status of a ReadyForQuery whose owner is not known yet, or -1 */
@@ -163,7 +165,10 @@ struct session {
     bool unsynced; /* parts of an extended series were sent on, its Sync was not */
 
     struct walk walk[NUM_SIDES];
-    struct shield shield; /* of the client's current message */
+    struct shield shield;             /* of the client's current message */
+    struct replace_settings settings; /* now; config.settings is what RESET goes back to */
+    bool has_local;                   /* SET LOCAL was used: `outside` holds when it ends */
+    struct replace_settings outside;
     struct output out[NUM_SIDES];
     bool eof[NUM_SIDES];
     bool end_passed_on; /* the client's, to the server: nothing more is sent there */
@@ -224,6 +229,9 @@ void make_nonce(struct session *s, char out_nonce[NONCE_LEN + 1]);
 bool may_intercept(const struct session *s);
 /* The client's message goes to the server in a bracket; false without memory. */
 MUST_CHECK bool bracket_begin(struct session *s, uint8_t tag, const uint8_t *body, size_t len);
+/* Likewise with another body `sent` in its place, or nothing (NULL). */
+MUST_CHECK bool bracket_begin_with(struct session *s, uint8_t tag, const uint8_t *body, size_t len,
+                                   const struct buf *sent);
 /* `text` is that of a Query, without its NUL. True: it is with the server, in a bracket. */
 bool bracket_begin_if_candidate(struct session *s, const uint8_t *text, size_t len);
 /* The cancel that was on its way is done. */
@@ -245,6 +253,19 @@ bool extended_begin_if_concerned(struct session *s, uint8_t tag, const uint8_t *
 void extended_passes_unseen(struct session *s, uint8_t tag);
 /* The bracket ended in which the message took effect. */
 void extended_took_effect(struct session *s);
+
+/* own.c */
+/* Is this text one statement about settings of ours, and nothing else? */
+bool own_is_statement(const char *text, size_t len);
+/* `text` is that of a Query. True: it is one, and the server is being asked whether it reads. */
+bool own_begin_if_statement(struct session *s, const uint8_t *text, size_t len);
+/* What the server parses in its place, with its NUL. */
+void own_add_substitute(struct buf *out, const char *text);
+/* Carries the statement out and answers the client, without ReadyForQuery; rows with their
+ * description if `described`. False: the answer is an error. */
+bool own_answer(struct session *s, const char *text, size_t len, bool described);
+/* The transaction has ended: SET LOCAL is over. */
+void own_end_transaction(struct session *s);
 
 /* cancel.c */
 /* Somebody who knows this session's key wants what it does to end. */

@@ -197,6 +197,35 @@ void wire_add_command_complete(struct buf *out, const char *tag)
     wire_add_message(out, SERVER_COMMAND_COMPLETE, (const uint8_t *)tag, strlen(tag) + 1);
 }
 
+void wire_add_row_description(struct buf *out, const char *const *names, size_t num)
+{
+    enum { VARCHAR = 1043, NO_MODIFIER = -1, VARIABLE = 0xffff };
+    size_t start = wire_begin_message(out, SERVER_ROW_DESCRIPTION);
+    buf_add_u16(out, (uint16_t)num);
+    for (size_t i = 0; i < num; i++) {
+        wire_add_text(out, names[i]);
+        buf_add_u32(out, 0); /* no table */
+        buf_add_u16(out, 0);
+        buf_add_u32(out, VARCHAR);
+        buf_add_u16(out, VARIABLE);
+        buf_add_u32(out, (uint32_t)NO_MODIFIER);
+        buf_add_u16(out, 0);
+    }
+    wire_end_message(out, start);
+}
+
+void wire_add_data_row(struct buf *out, const char *const *texts, size_t num)
+{
+    size_t start = wire_begin_message(out, SERVER_DATA_ROW);
+    buf_add_u16(out, (uint16_t)num);
+    for (size_t i = 0; i < num; i++) {
+        size_t len = strlen(texts[i]);
+        buf_add_u32(out, (uint32_t)len);
+        buf_add(out, texts[i], len);
+    }
+    wire_end_message(out, start);
+}
+
 void wire_add_ready_for_query(struct buf *out, uint8_t status)
 {
     wire_add_message(out, SERVER_READY_FOR_QUERY, &status, 1);

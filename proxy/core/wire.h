@@ -46,6 +46,7 @@ enum wire_server_tag {
     SERVER_PARSE_COMPLETE = '1',
     SERVER_BIND_COMPLETE = '2',
     SERVER_CLOSE_COMPLETE = '3',
+    SERVER_PORTAL_SUSPENDED = 's',
     SERVER_COPY_IN_RESPONSE = 'G',
     SERVER_COPY_BOTH_RESPONSE = 'W',
     SERVER_ERROR_RESPONSE = 'E',
@@ -109,6 +110,9 @@ void wire_add_query(struct buf *out, const char *sql);
 void wire_add_sync(struct buf *out);
 void wire_add_terminate(struct buf *out);
 void wire_add_command_complete(struct buf *out, const char *tag);
+/* Columns and a row of text (type varchar, as RisingWave's SHOW answers). */
+void wire_add_row_description(struct buf *out, const char *const *names, size_t num);
+void wire_add_data_row(struct buf *out, const char *const *texts, size_t num);
 void wire_add_ready_for_query(struct buf *out, uint8_t status);
 /* For a message in parts: wire_begin_message, the body appended to `out`, wire_end_message with
  * what the former returned. A message that would pass 2^31 bytes fails the buffer, and of one that

@@ -1,0 +1,216 @@
+/*
+ * own: SET, RESET and SHOW of settings of ours (mvswap.x). RisingWave cannot read them: a Query is
+ * not sent, a Parse goes on as a statement that the server knows (an empty one, or a SELECT of text
+ * columns), so that names, portals and descriptions are the server's; the answer is given at the
+ * end of the bracket, when it is known that the server would have taken the statement.
+ */
+#include "session_internal.h"
+
+#include "limits.h"
+#include "setting_statement.h"
+#include "sql_format.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const columns_of_all[] = {"name", "value", "source", "description"};
+enum { NUM_COLUMNS_OF_ALL = 4, MOST_NAME = 64 };
+
+/* The one statement of a text; SETTING_NO_STATEMENT also in doubt and without memory. */
+static struct setting_statement read_statement(const char *text, size_t len)
+{
+    struct sql_tokens tokens = {0};
+    struct setting_statement statement = {.kind = SETTING_NO_STATEMENT};
+    struct sql_piece piece;
+    size_t cursor = 0;
+    size_t num = 0;
+    if (len > LIMIT_SETTING_TEXT || !sql_gate(text, len) ||
+        sql_scan(text, len, &tokens) != SQL_SCAN_OK) {
+        return statement;
+    }
+    while (sql_next_piece(text, len, &tokens, &cursor, &piece)) {
+        if (piece.empty) {
+            continue;
+        }
+        setting_statement_cleanup(&statement);
+        if (++num > 1 ||
+            setting_statement_read(text, &tokens, &piece, &statement) != SETTING_STATEMENT_READ) {
+            break;
+        }
+    }
+    sql_tokens_cleanup(&tokens);
+    return statement;
+}
+
+bool own_is_statement(const char *text, size_t len)
+{
+    struct setting_statement statement = read_statement(text, len);
+    bool is_one = statement.kind != SETTING_NO_STATEMENT;
+    setting_statement_cleanup(&statement);
+    return is_one;
+}
+
+bool own_begin_if_statement(struct session *s, const uint8_t *text, size_t len)
+{
+    /* The NUL behind the text goes along. */
+    if (!may_intercept(s) || !own_is_statement((const char *)text, len) ||
+        !bracket_begin_with(s, CLIENT_QUERY, text, len + 1, NULL)) {
+        return false;
+    }
+    s->bracket.own = true;
+    return true;
+}
+
+/* The name of the column of SHOW mvswap.x. */
+static void column_name(const struct setting_statement *statement, char out_name[MOST_NAME])
+{
+    (void)snprintf(out_name, MOST_NAME, "mvswap.%.50s", statement->name);
+}
+
+void own_add_substitute(struct buf *out, const char *text)
+{
+    struct setting_statement statement = read_statement(text, strlen(text));
+    char name[MOST_NAME];
+    if (statement.kind == SETTING_SHOW) {
+        column_name(&statement, name);
+        sql_format(out, "SELECT ''::varchar AS %I", name);
+    } else if (statement.kind == SETTING_SHOW_ALL) {
+        for (size_t i = 0; i < NUM_COLUMNS_OF_ALL; i++) {
+            sql_format(out, i == 0 ? "SELECT ''::varchar AS %I" : ", ''::varchar AS %I",
+                       columns_of_all[i]);
+        }
+    }
+    buf_add_byte(out, 0);
+    setting_statement_cleanup(&statement);
+}
+
+static bool refuse(struct buf *out, const struct settings_problem *problem)
+{
+    wire_add_error_response(
+        out, &(struct wire_report){.severity = "ERROR",
+                                   .sqlstate = problem->sqlstate,
+                                   .message = problem->message,
+                                   .hint = problem->hint[0] != 0 ? problem->hint : NULL});
+    return false;
+}
+
+/* Until the transaction ends; outside of one it does nothing, as in PostgreSQL. */
+static bool begin_local(struct session *s, struct buf *out)
+{
+    if (s->status == 'I') {
+        wire_add_notice_response(
+            out,
+            &(struct wire_report){.severity = "WARNING",
+                                  .sqlstate = "25P01",
+                                  .message = "SET LOCAL can only be used in transaction blocks"});
+        return false;
+    }
+    if (!s->has_local) {
+        s->has_local = true;
+        s->outside = s->settings;
+    }
+    return true;
+}
+
+void own_end_transaction(struct session *s)
+{
+    if (s->has_local) {
+        s->has_local = false;
+        s->settings = s->outside;
+    }
+}
+
+static bool set(struct session *s, const struct setting_statement *statement, struct buf *out)
+{
+    struct replace_settings changed = s->settings;
+    struct settings_problem problem;
+    enum setting setting = SETTING_COUNT;
+    if (!settings_find(statement->name, &setting, &problem)) {
+        return refuse(out, &problem);
+    }
+    if (statement->kind == SETTING_RESET) {
+        settings_reset(&changed, setting, &s->config.settings);
+    } else if (!settings_set(&changed, setting, statement->value, SOURCE_SESSION, &problem)) {
+        return refuse(out, &problem);
+    }
+    bool local = statement->kind == SETTING_SET_LOCAL;
+    if (!local || begin_local(s, out)) {
+        s->settings = changed;
+    }
+    if (s->has_local && !local) {
+        s->outside.values[setting] = changed.values[setting];
+        s->outside.sources[setting] = changed.sources[setting];
+    }
+    wire_add_command_complete(out, "SET_VARIABLE");
+    return true;
+}
+
+static bool show(const struct session *s, const struct setting_statement *statement,
+                 struct buf *out, bool described)
+{
+    struct settings_problem problem;
+    enum setting setting = SETTING_COUNT;
+    char name[MOST_NAME];
+    char value[SETTING_TEXT_LEN];
+    if (!settings_find(statement->name, &setting, &problem)) {
+        return refuse(out, &problem);
+    }
+    column_name(statement, name);
+    settings_text(&s->settings, setting, value);
+    if (described) {
+        wire_add_row_description(out, (const char *const[]){name}, 1);
+    }
+    wire_add_data_row(out, (const char *const[]){value}, 1);
+    wire_add_command_complete(out, "SHOW_VARIABLE");
+    return true;
+}
+
+static bool show_all(const struct session *s, struct buf *out, bool described)
+{
+    if (described) {
+        wire_add_row_description(out, columns_of_all, NUM_COLUMNS_OF_ALL);
+    }
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const struct setting_info *info = setting_info((enum setting)i);
+        char name[MOST_NAME];
+        char value[SETTING_TEXT_LEN];
+        (void)snprintf(name, sizeof(name), "mvswap.%s", info->name);
+        settings_text(&s->settings, (enum setting)i, value);
+        wire_add_data_row(
+            out,
+            (const char *const[]){name, value,
+                                  setting_source_name((enum setting_source)s->settings.sources[i]),
+                                  info->description},
+            NUM_COLUMNS_OF_ALL);
+    }
+    wire_add_command_complete(out, "SHOW_VARIABLE");
+    return true;
+}
+
+bool own_answer(struct session *s, const char *text, size_t len, bool described)
+{
+    struct setting_statement statement = read_statement(text, len);
+    struct buf *out = output_kept(&s->out[CLIENT]);
+    bool good = false;
+    switch (statement.kind) {
+    case SETTING_SET:
+    case SETTING_SET_LOCAL:
+    case SETTING_RESET:
+        good = set(s, &statement, out);
+        break;
+    case SETTING_SHOW:
+        good = show(s, &statement, out, described);
+        break;
+    case SETTING_SHOW_ALL:
+        good = show_all(s, out, described);
+        break;
+    case SETTING_NO_STATEMENT:
+        /* It was one when it was recognised. */
+        wire_add_error_response(out, &(struct wire_report){.severity = "ERROR",
+                                                           .sqlstate = "53200",
+                                                           .message = "out of memory"});
+        break;
+    }
+    setting_statement_cleanup(&statement);
+    return good;
+}

@@ -1,0 +1,145 @@
+"""SET, RESET and SHOW of mvswap's settings, in both protocols and by several drivers."""
+
+import asyncio
+
+import asyncpg
+import psycopg
+import psycopg2
+import pytest
+
+from conftest import REPLACE, connect, make_view, serving
+
+NAMES = ["zero_downtime", "unchanged", "on_change", "dependents", "columns", "indexes", "check",
+         "before_build", "after_swap", "build", "build_timeout", "drain_min", "drain", "keep_old",
+         "prepared", "on_disconnect", "notices", "progress_interval"]
+
+
+@pytest.fixture(scope="module")
+def proxy():
+    with serving("--build-time", "0.2") as running:
+        make_view(running.server.port)
+        yield running
+
+
+@pytest.fixture(params=[None, True], ids=["simple", "extended"])
+def session(proxy, request):
+    with connect(proxy.port) as conn:
+        conn.run = lambda sql: conn.execute(sql, prepare=request.param)
+        conn.value = lambda name: conn.run(f"SHOW mvswap.{name}").fetchone()[0]
+        conn.told = []
+        conn.add_notice_handler(lambda diagnostic: conn.told.append(diagnostic.message_primary))
+        yield conn
+
+
+def test_a_value_is_set_shown_and_reset(session):
+    assert session.value("build_timeout") == "0"
+    assert session.run("SET mvswap.build_timeout = '90s'").statusmessage == "SET_VARIABLE"
+    assert session.value("build_timeout") == "90s"
+    session.run("SET SESSION mvswap.build_timeout TO '2h'")
+    assert session.value("build_timeout") == "2h"
+    session.run("RESET mvswap.build_timeout")
+    assert session.value("build_timeout") == "0"
+    session.run("SET mvswap.build_timeout = 5")
+    session.run("SET mvswap.build_timeout TO DEFAULT")
+    assert session.value("build_timeout") == "0"
+
+
+def test_all_are_shown_with_their_source(session):
+    session.run("SET mvswap.notices = off")
+    shown = session.run("SHOW mvswap")
+    assert [column.name for column in shown.description] == ["name", "value", "source", "description"]
+    table = {row[0]: row[1:] for row in shown.fetchall()}
+    assert list(table) == [f"mvswap.{name}" for name in NAMES]
+    assert table["mvswap.notices"][:2] == ("off", "session")
+    assert table["mvswap.build"][:2] == ("background", "default")
+
+
+def test_it_does_what_it_says(session):
+    session.run("SET mvswap.notices = off")
+    session.run(REPLACE)
+    assert session.told == []
+    session.run("RESET mvswap.notices")
+    session.run(REPLACE)
+    assert len(session.told) == 2
+
+
+@pytest.mark.parametrize("sql, code, message, hint", [
+    ("SET mvswap.bild = x", "42704", 'unrecognized setting "mvswap.bild"',
+     "Perhaps you meant mvswap.build."),
+    ("SHOW mvswap.nothing_like_it", "42704", 'unrecognized setting "mvswap.nothing_like_it"',
+     "SHOW mvswap lists all settings."),
+    ("RESET mvswap.drains", "42704", 'unrecognized setting "mvswap.drains"',
+     "Perhaps you meant mvswap.drain."),
+    ("SET mvswap.build = fast", "22023", 'invalid value for setting "mvswap.build": "fast"',
+     "Available values: background, foreground."),
+    ("SET mvswap.keep_old = '1h'", "0A000", "mvswap.keep_old cannot be changed yet",
+     "This version knows its default only."),
+])
+def test_errors_are_full(session, sql, code, message, hint):
+    with pytest.raises(psycopg.Error) as caught:
+        session.run(sql)
+    found = caught.value.diag
+    assert (found.sqlstate, found.message_primary, found.message_hint) == (code, message, hint)
+    assert session.run("SELECT 1").fetchone() == (1,)
+
+
+def test_in_a_pipeline_the_order_is_kept(session):
+    with session.pipeline():
+        first = session.execute("SHOW mvswap.notices")
+        session.execute("SET mvswap.notices = summary")
+        second = session.execute("SHOW mvswap.notices")
+        other = session.execute("SELECT 7")
+        session.execute("RESET mvswap.notices")
+        third = session.execute("SHOW mvswap.notices")
+    assert [found.fetchone()[0] for found in (first, second, other, third)] \
+        == ["progress", "summary", 7, "progress"]
+
+
+def test_an_error_in_a_pipeline_stops_the_rest(session):
+    with pytest.raises(psycopg.Error, match="unrecognized setting"), session.pipeline() as pipeline:
+        session.execute("SET mvswap.notices = off")
+        session.execute("SET mvswap.nope = 1")
+        session.execute("SET mvswap.notices = summary")
+        pipeline.sync()
+    assert session.value("notices") == "off"
+
+
+def test_local_ends_with_the_transaction(session):
+    session.run("SET LOCAL mvswap.build = foreground")
+    assert session.told == ["SET LOCAL can only be used in transaction blocks"]
+    assert session.value("build") == "background"
+    session.execute("BEGIN READ ONLY")
+    session.run("SET LOCAL mvswap.build = foreground")
+    assert session.value("build") == "foreground"
+    session.execute("COMMIT")
+    assert session.value("build") == "background"
+
+
+def test_sessions_do_not_share(proxy, session):
+    session.run("SET mvswap.notices = off")
+    with connect(proxy.port) as other:
+        assert other.execute("SHOW mvswap.notices").fetchone() == ("progress",)
+
+
+def test_prepared_once_it_shows_what_is_true_now(proxy):
+    async def main() -> list[str]:
+        conn = await asyncpg.connect(host="127.0.0.1", port=proxy.port, user="root", database="dev")
+        show = await conn.prepare("SHOW mvswap.notices")
+        found = [await show.fetchval()]
+        for value in ("off", "summary"):
+            await conn.execute(f"SET mvswap.notices = {value}")
+            found.append(await show.fetchval())
+        await conn.close()
+        return found
+
+    assert asyncio.run(main()) == ["progress", "off", "summary"]
+
+
+def test_psycopg2(proxy):
+    conn = psycopg2.connect(host="127.0.0.1", port=proxy.port, user="root", dbname="dev")
+    conn.autocommit = True
+    with conn.cursor() as cursor:
+        cursor.execute("SET mvswap.build TO %s", ("foreground",))
+        cursor.execute("SHOW mvswap.build")
+        assert cursor.fetchall() == [("foreground",)]
+    conn.close()
