@@ -22,17 +22,24 @@ static void begin_cancelling(struct session *s)
     session_act(s, ACTION_CANCEL, CLIENT);
 }
 
-/* Tells the client what it does not get, and makes the packet one that the server takes. */
-static bool negotiate(struct session *s)
+/* Takes out what is for us, tells the client what it does not get, and makes the packet one that
+ * the server takes. */
+static bool read_startup(struct session *s)
 {
     struct buf packet = {0};
     struct buf answer = {0};
-    switch (startup_negotiate(buf_bytes(&s->startup), buf_len(&s->startup), &packet, &answer)) {
+    struct settings_problem problem = {.sqlstate = "22023"};
+    switch (startup_read(buf_bytes(&s->startup), buf_len(&s->startup), &s->config.settings, &packet,
+                         &answer, &problem)) {
     case STARTUP_AS_IS:
         break;
     case STARTUP_REWRITTEN:
         buf_swap(&packet, &s->startup);
+        s->settings = s->config.settings;
         buf_add(output_kept(&s->out[CLIENT]), buf_bytes(&answer), buf_len(&answer));
+        break;
+    case STARTUP_BAD_SETTING:
+        session_fail(s, problem.sqlstate, problem.message, problem.hint);
         break;
     case STARTUP_MALFORMED:
         session_fail(s, "08P01", "invalid startup packet layout: expected terminator as last byte",
@@ -57,7 +64,7 @@ static void begin_connecting(struct session *s, const struct wire_start *start)
     walk_feed(&s->walk[CLIENT], &walk_from_client, s, buf_bytes(&s->startup) + start->packet_len,
               more);
     buf_truncate(&s->startup, start->packet_len);
-    if (negotiate(s)) {
+    if (read_startup(s)) {
         session_enter(s, SESSION_CONNECTING);
         session_act(s, ACTION_CONNECT, SERVER);
     }

@@ -1,4 +1,4 @@
-/* Tests of proxy/core/startup.c: what a StartupMessage asks for beyond 3.0, at every truncation and
+/* Tests of proxy/core/startup.c: what a StartupMessage asks for, at every truncation and
  * with each allocation failing. */
 #include "startup.h"
 
@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,7 +94,11 @@ static enum startup_result ask(const uint8_t *packet, size_t len, struct buf *ou
 {
     uint8_t *exact = malloc(len != 0 ? len : 1);
     memcpy(exact, packet, len);
-    enum startup_result result = startup_negotiate(exact, len, out_packet, out_answer);
+    struct replace_settings settings;
+    struct settings_problem problem;
+    settings_init(&settings);
+    enum startup_result result =
+        startup_read(exact, len, &settings, out_packet, out_answer, &problem);
     free(exact);
     return result;
 }
@@ -190,6 +195,8 @@ Test(startup, what_was_rewritten_is_not_rewritten_again)
 Test(startup, without_memory)
 {
     for (size_t i = 0; i < NUM_PACKETS; i++) {
+        struct replace_settings settings;
+        struct settings_problem problem;
         struct buf given = {0};
         make(&given, packets[i].version, packets[i].parameters, packets[i].len);
         enum startup_result got = STARTUP_NO_MEMORY;
@@ -198,7 +205,9 @@ Test(startup, without_memory)
             struct buf server = {0};
             struct buf client = {0};
             mem_fail_at(nth);
-            got = startup_negotiate(buf_bytes(&given), buf_len(&given), &server, &client);
+            settings_init(&settings);
+            got = startup_read(buf_bytes(&given), buf_len(&given), &settings, &server, &client,
+                               &problem);
             mem_fail_at(0);
             cr_expect(got == STARTUP_NO_MEMORY || got == packets[i].result, "%s, allocation %zu",
                       packets[i].what, nth);
@@ -209,5 +218,118 @@ Test(startup, without_memory)
         cr_expect(eq(int, got, packets[i].result), "%s", packets[i].what);
         cr_expect(packets[i].result != STARTUP_REWRITTEN || nth > 3, "%s", packets[i].what);
         buf_cleanup(&given);
+    }
+}
+
+struct options {
+    const char *given;
+    const char *kept;  /* what the server gets; NULL: the key is gone, too */
+    const char *shown; /* notices build drain_min, as set */
+};
+
+static const struct options options[] = {
+    {"-c mvswap.notices=off", NULL, "off background 500ms"},
+    {"-cmvswap.notices=off", NULL, "off background 500ms"},
+    {"--mvswap.notices=off", NULL, "off background 500ms"},
+    {"--MVSWAP.Drain-Min=2s", NULL, "progress background 2s"},
+    {"  -c   mvswap.build=foreground\t", NULL, "progress foreground 500ms"},
+    {"-c mvswap.notices=s\\ummary", NULL, "summary background 500ms"},
+    {"-c mvswap.drain_min=1\\ s", NULL, "progress background 1s"},
+    {"-c search_path=a\\ b -c mvswap.notices=off", "-c search_path=a\\ b", "off background 500ms"},
+    {"-c mvswap.notices=off  -c a=b ", "  -c a=b ", "off background 500ms"},
+    {"-c a=b -c mvswap.notices=off -c c=d", "-c a=b -c c=d", "off background 500ms"},
+    {"-c mvswap.build=foreground --mvswap.notices=off -d 5", " -d 5", "off foreground 500ms"},
+    {"-c mvswap.notices=off -c mvswap.notices=summary", NULL, "summary background 500ms"},
+    {"-c x=mvswap.notices=off", "-c x=mvswap.notices=off", "progress background 500ms"},
+    {"-c", "-c", "progress background 500ms"},
+    {"-c mvswapnotices=off", "-c mvswapnotices=off", "progress background 500ms"},
+    {"--a-b=c\\\\d", "--a-b=c\\\\d", "progress background 500ms"},
+};
+
+static void make_options(struct buf *out, const char *value)
+{
+    struct buf parameters = {0};
+    buf_add(&parameters, "user\0root", 10);
+    if (value != NULL) {
+        wire_add_text(&parameters, "options");
+        wire_add_text(&parameters, value);
+    }
+    buf_add_byte(&parameters, 0);
+    make(out, V3_0, (const char *)buf_bytes(&parameters), buf_len(&parameters));
+    buf_cleanup(&parameters);
+}
+
+/* Ours are taken out and set, the rest stays byte for byte; also when memory fails anywhere. */
+Test(startup, settings_in_options)
+{
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        bool done = false;
+        for (size_t nth = 1; !done; nth++) {
+            struct buf given = {0};
+            struct buf wanted = {0};
+            struct buf server = {0};
+            struct buf client = {0};
+            struct replace_settings settings;
+            struct settings_problem problem;
+            char text[3][SETTING_TEXT_LEN];
+            char shown[3 * SETTING_TEXT_LEN];
+            make_options(&given, options[i].given);
+            make_options(&wanted, options[i].kept);
+            settings_init(&settings);
+            mem_fail_at(nth);
+            enum startup_result result = startup_read(buf_bytes(&given), buf_len(&given), &settings,
+                                                      &server, &client, &problem);
+            done = mem_count() < nth;
+            mem_fail_at(0);
+            bool as_is = options[i].kept != NULL && strcmp(options[i].kept, options[i].given) == 0;
+            if (done) {
+                cr_expect(eq(int, result, as_is ? STARTUP_AS_IS : STARTUP_REWRITTEN), "%s",
+                          options[i].given);
+            } else {
+                cr_expect(eq(int, result, STARTUP_NO_MEMORY), "%s, %zu", options[i].given, nth);
+            }
+            if (result == STARTUP_REWRITTEN) {
+                expect_bytes(&server, &wanted, options[i].given);
+                settings_text(&settings, SETTING_NOTICES, text[0]);
+                settings_text(&settings, SETTING_BUILD, text[1]);
+                settings_text(&settings, SETTING_DRAIN_MIN, text[2]);
+                (void)snprintf(shown, sizeof(shown), "%s %s %s", text[0], text[1], text[2]);
+                cr_expect(eq(str, shown, (char *)options[i].shown), "%s", options[i].given);
+            }
+            cr_expect(result == STARTUP_NO_MEMORY || buf_len(&client) == 0);
+            buf_cleanup(&given);
+            buf_cleanup(&wanted);
+            buf_cleanup(&server);
+            buf_cleanup(&client);
+        }
+    }
+}
+
+Test(startup, a_bad_setting_is_told)
+{
+    static const struct {
+        const char *given;
+        const char *sqlstate;
+    } rows[] = {
+        {"-c mvswap.notice=off", "42704"}, {"-c mvswap.notices=loud", "22023"},
+        {"-c mvswap.notices", "22023"},    {"-c mvswap.keep_old=1h", "0A000"},
+        {"-c mvswap.=1", "42704"},         {"-c mvswap.notices=off --mvswap.a=b -c c=d", "42704"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct buf given = {0};
+        struct buf server = {0};
+        struct buf client = {0};
+        struct replace_settings settings;
+        struct settings_problem problem = {.sqlstate = ""};
+        settings_init(&settings);
+        make_options(&given, rows[i].given);
+        cr_expect(eq(int,
+                     startup_read(buf_bytes(&given), buf_len(&given), &settings, &server, &client,
+                                  &problem),
+                     STARTUP_BAD_SETTING),
+                  "%s", rows[i].given);
+        cr_expect(eq(str, (char *)problem.sqlstate, (char *)rows[i].sqlstate), "%s", rows[i].given);
+        buf_cleanup(&given);
+        buf_cleanup(&server);
+        buf_cleanup(&client);
     }
 }

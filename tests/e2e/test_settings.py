@@ -143,3 +143,33 @@ def test_psycopg2(proxy):
         cursor.execute("SHOW mvswap.build")
         assert cursor.fetchall() == [("foreground",)]
     conn.close()
+
+
+@pytest.mark.parametrize("options, changed", [
+    ("-c mvswap.notices=off", {"notices": "off"}),
+    ("-cmvswap.build=foreground -c search_path=s1", {"build": "foreground"}),
+    ("--mvswap.drain-min=2s  --MVSWAP.notices=sum\\mary", {"drain_min": "2s", "notices": "summary"}),
+])
+def test_start_up_options(options, changed):
+    """RisingWave from 3.0 refuses options that it does not know."""
+    with serving("--version", "3.0") as proxy, connect(proxy.port, options=options) as conn:
+        shown = {row[0].removeprefix("mvswap."): row[1:3] for row in conn.execute("SHOW mvswap")}
+        assert {name: row[0] for name, row in shown.items() if row[1] == "client"} == changed
+        path = conn.execute("SHOW search_path").fetchone()[0]
+        assert (path == "s1") == ("search_path" in options)
+        conn.execute("SET mvswap.notices = progress")
+        conn.execute("RESET mvswap.notices")
+        wanted = changed.get("notices", "progress")
+        assert conn.execute("SHOW mvswap.notices").fetchone() == (wanted,)
+
+
+@pytest.mark.parametrize("options, message", [
+    ("-c mvswap.notice=off", "unrecognized setting"),
+    ("--mvswap.build=x", "invalid value for setting"),
+    ("-c mvswap.keep_old=1h", "cannot be changed yet"),
+    ("-c nope=1", "nope"),
+])
+def test_bad_start_up_options_end_the_login(options, message):
+    with serving("--version", "3.0") as proxy:
+        with pytest.raises(psycopg.OperationalError, match=message):
+            connect(proxy.port, options=options)
