@@ -12,7 +12,9 @@ static void flag_name(const char *key, char out_name[MOST_FLAG])
 {
     (void)snprintf(out_name, MOST_FLAG, "%s", key);
     for (char *c = out_name; *c != 0; c++) {
-        *c = *c == '_' ? '-' : *c;
+        if (*c == '_') {
+            *c = '-';
+        }
     }
 }
 
@@ -62,12 +64,11 @@ static enum options_result read_flags(int argc, char **argv, const char **out_fi
         if (flag == FLAG_HELP) {
             return OPTIONS_HELP;
         }
+        bool is_option = flag >= FIRST_OPTION_FLAG;
         if (flag == FLAG_CONFIG) {
             *out_file = optarg;
-        } else if (flag < FIRST_OPTION_FLAG) {
-            return OPTIONS_USAGE; /* getopt has said why */
-        } else if (options != NULL && !set_flag(options, flag, optarg)) {
-            return OPTIONS_USAGE;
+        } else if (!is_option || (options != NULL && !set_flag(options, flag, optarg))) {
+            return OPTIONS_USAGE; /* getopt or set_flag has said why */
         }
     }
     if (optind < argc) {

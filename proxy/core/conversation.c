@@ -4,6 +4,7 @@
  */
 #include "session_internal.h"
 
+#include "hints.h"
 #include "limits.h"
 
 #include <string.h>
@@ -171,6 +172,21 @@ static void drive(struct session *s)
     }
 }
 
+static void not_begun(struct session *s, const struct settings_problem *problem)
+{
+    bool is_query = s->bracket.tag == CLIENT_QUERY;
+    wire_add_error_response(
+        output_kept(&s->out[CLIENT]),
+        &(struct wire_report){.severity = "ERROR",
+                              .sqlstate = problem->sqlstate,
+                              .message = problem->message,
+                              .hint = problem->hint[0] != 0 ? problem->hint : NULL});
+    answer_ready(s);
+    bracket_cleanup(&s->bracket);
+    session_enter(s, is_query ? SESSION_RELAY : SESSION_SKIPPING);
+    resume_client(s);
+}
+
 void conversation_begin(struct session *s)
 {
     struct conversation *t = &s->talk;
@@ -181,18 +197,15 @@ void conversation_begin(struct session *s)
         portal != NULL ? &portal->statement->candidate : &s->bracket.candidate;
     const char *text =
         portal != NULL ? portal->statement->text : (const char *)buf_bytes(&s->bracket.body);
-    t->engine = replace_new(text + candidate->start, candidate->end - candidate->start,
-                            &s->settings, s->now);
+    text += candidate->start;
+    size_t len = candidate->end - candidate->start;
+    struct replace_settings settings = s->settings;
+    struct settings_problem problem = {.sqlstate = "53200", .message = "out of memory"};
+    if (hints_read(text, len, &settings, &problem) == HINTS_READ) {
+        t->engine = replace_new(text, len, &settings, s->now);
+    }
     if (t->engine == NULL) {
-        bool is_query = s->bracket.tag == CLIENT_QUERY;
-        struct buf *out = output_kept(&s->out[CLIENT]);
-        wire_add_error_response(out, &(struct wire_report){.severity = "ERROR",
-                                                           .sqlstate = "53200",
-                                                           .message = "out of memory"});
-        answer_ready(s);
-        bracket_cleanup(&s->bracket);
-        session_enter(s, is_query ? SESSION_RELAY : SESSION_SKIPPING);
-        resume_client(s);
+        not_begun(s, &problem);
         return;
     }
     session_log(s, REPORT_INFO, "replace", "begins");

@@ -27,6 +27,7 @@ struct entry {
     uint32_t default_value;
 };
 
+/* Initialisers cannot stand in parentheses. NOLINTBEGIN(bugprone-macro-parentheses) */
 #define CHOICES(name_, available_, description_, values_, default_, ...)                           \
     {                                                                                              \
         .info = {.name = name_,                                                                    \
@@ -57,6 +58,7 @@ struct entry {
                  .available = false},                                                              \
         .kind = KIND_TEXT                                                                          \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct entry entries[SETTING_COUNT] = {
     [SETTING_ZERO_DOWNTIME] =
@@ -160,7 +162,7 @@ static bool normal_name(const char *name, char out_name[MOST_NAME])
         if (c >= 'A' && c <= 'Z') {
             c = (char)(c - 'A' + 'a');
         }
-        out_name[i] = c == '-' ? '_' : c;
+        out_name[i] = (char)(c == '-' ? '_' : c);
     }
     return true;
 }

@@ -281,7 +281,9 @@ static void variable_name(const char *key, char out_name[64])
 {
     (void)snprintf(out_name, 64, "MVSWAP_%s", key);
     for (char *c = out_name; *c != 0; c++) {
-        *c = *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c;
+        if (*c >= 'a' && *c <= 'z') {
+            *c = (char)(*c - 'a' + 'A');
+        }
     }
 }
 

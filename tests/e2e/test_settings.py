@@ -145,6 +145,27 @@ def test_psycopg2(proxy):
     conn.close()
 
 
+def test_a_hint_holds_for_its_statement(session):
+    session.run("SET mvswap.notices = progress")
+    session.run(REPLACE.replace("VIEW m", "VIEW /* mvswap: notices=off */ m"))
+    assert session.told == []
+    session.run("/* mvswap: notices='summary' */ " + REPLACE)
+    assert len(session.told) == 2 and session.value("notices") == "progress"
+
+
+@pytest.mark.parametrize("hint, code", [("notice=off", "42704"), ("notices=loud", "22023"),
+                                        ("notices", "22023"), ("keep_old=1h", "0A000")])
+def test_a_hint_is_never_ignored(proxy, session, hint, code):
+    with connect(proxy.server.port) as direct:
+        before = direct.execute("SELECT id FROM rw_catalog.rw_relations WHERE name = 'm'").fetchall()
+        with pytest.raises(psycopg.Error) as caught:
+            session.run(f"{REPLACE} /* mvswap: {hint} */")
+        assert caught.value.sqlstate == code
+        assert before == direct.execute(
+            "SELECT id FROM rw_catalog.rw_relations WHERE name = 'm'").fetchall()
+    assert session.run("SELECT 1").fetchone() == (1,)
+
+
 @pytest.mark.parametrize("options, changed", [
     ("-c mvswap.notices=off", {"notices": "off"}),
     ("-cmvswap.build=foreground -c search_path=s1", {"build": "foreground"}),
