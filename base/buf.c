@@ -147,6 +147,13 @@ void buf_set_u32(struct buf *b, size_t at, uint32_t value)
     }
 }
 
+void buf_overwrite(struct buf *b, size_t at, const void *bytes, size_t len)
+{
+    if (!b->failed && len != 0) {
+        memcpy(b->data + b->start + at, bytes, len);
+    }
+}
+
 void buf_consume(struct buf *b, size_t len)
 {
     b->start += len;

@@ -51,6 +51,8 @@ void buf_add_vformat(struct buf *b, const char *format, va_list args) PRINTF_LIK
 /* buf_set_u32 overwrites four bytes `at` bytes from the front (at + 4 <= buf_len); no-op if failed.
  */
 void buf_set_u32(struct buf *b, size_t at, uint32_t value);
+/* buf_overwrite does the same with `len` bytes (at + len <= buf_len). */
+void buf_overwrite(struct buf *b, size_t at, const void *bytes, size_t len);
 /* buf_consume drops `len` <= buf_len bytes from the front. An emptied large buffer is given back.
  */
 void buf_consume(struct buf *b, size_t len);

@@ -60,8 +60,8 @@ bool may_intercept(const struct session *s)
     return s->kind == SERVER_MAYBE_RISINGWAVE && !s->other_encoding && !s->copy_in;
 }
 
-bool bracket_begin_with(struct session *s, uint8_t tag, const uint8_t *body, size_t len,
-                        const struct buf *sent)
+bool bracket_begin_sending(struct session *s, uint8_t tag, const uint8_t *body, size_t len,
+                           uint8_t sent_tag, const struct buf *sent)
 {
     struct bracket *b = &s->bracket;
     bracket_cleanup(b);
@@ -76,7 +76,7 @@ bool bracket_begin_with(struct session *s, uint8_t tag, const uint8_t *body, siz
     struct buf *out = output_kept(&s->out[SERVER]);
     wire_add_query(out, b->first);
     if (sent != NULL) {
-        wire_add_message(out, tag, buf_bytes(sent), buf_len(sent));
+        wire_add_message(out, sent_tag, buf_bytes(sent), buf_len(sent));
     }
     wire_add_sync(out);
     wire_add_query(out, b->last);
@@ -90,7 +90,7 @@ bool bracket_begin(struct session *s, uint8_t tag, const uint8_t *body, size_t l
 {
     struct buf sent = {0};
     buf_add(&sent, body, len);
-    bool begun = !buf_failed(&sent) && bracket_begin_with(s, tag, body, len, &sent);
+    bool begun = !buf_failed(&sent) && bracket_begin_sending(s, tag, body, len, tag, &sent);
     buf_cleanup(&sent);
     return begun;
 }
@@ -107,9 +107,29 @@ bool bracket_begin_if_candidate(struct session *s, const uint8_t *text, size_t l
     return true;
 }
 
+bool bracket_begin_query(struct session *s, const uint8_t *text, size_t len, enum batch_part part)
+{
+    struct candidate candidate = {.rest = len};
+    /* One that holds no candidate goes the same way: its end must be known. */
+    bool found = candidate_find(text, len, &candidate);
+    if (!bracket_begin(s, CLIENT_QUERY, text, len + 1)) {
+        return false;
+    }
+    s->bracket.part = part;
+    s->bracket.asks = found;
+    s->bracket.candidate = candidate;
+    return true;
+}
+
 bool bracket_send_rest(struct session *s)
 {
     struct bracket *b = &s->bracket;
+    if (b->part == PART_RUNS) {
+        batch_put_back(s, b->candidate.rest);
+        bracket_cleanup(b);
+        batch_run(s);
+        return true;
+    }
     size_t rest = b->candidate.rest;
     size_t len = b->tag == CLIENT_QUERY ? buf_len(&b->body) - 1 - rest : 0;
     if (len == 0) {
@@ -133,7 +153,9 @@ static void release_ready(struct session *s)
     if (b->waiting_ready < 0) {
         return;
     }
-    if (buf_len(&b->refusal) != 0 && !b->client_ready_kept) {
+    bool is_of_part = b->part != PART_NONE && b->stage == BRACKET_ANSWER;
+    bool withheld = buf_len(&b->refusal) != 0 || is_of_part;
+    if (withheld && !b->client_ready_kept) {
         b->client_ready_kept = true;
     } else if (!s->client_left) {
         wire_add_ready_for_query(output_kept(&s->out[CLIENT]), (uint8_t)b->waiting_ready);
@@ -259,17 +281,26 @@ static bool begin_replacement(struct session *s)
     return true;
 }
 
-/* A statement about settings takes effect now, if the server would have taken it. */
+/* A statement about settings takes effect now, if the server has taken what stands in its place. */
 static void answer_own(struct session *s)
 {
     struct bracket *b = &s->bracket;
-    if (b->own && b->first_came) {
-        b->failed = !own_answer(s, (const char *)buf_bytes(&b->body), buf_len(&b->body) - 1, true);
-        wire_add_ready_for_query(output_kept(&s->out[CLIENT]), s->status);
-        session_count_answer(s);
-    } else if (!b->own && b->took_effect && b->portal->statement->kind == PREPARED_SETTING) {
-        const struct prepared_statement *statement = b->portal->statement;
+    const struct prepared_statement *statement = b->portal->statement;
+    if (b->took_effect && statement->kind == PREPARED_SETTING) {
         b->failed = !own_answer(s, statement->text, statement->text_len, false);
+    }
+}
+
+/* A part of a batch with settings has ended without a replacement: the next, or the end. */
+static void finish_part(struct session *s)
+{
+    bool goes_on = s->bracket.part == PART_CHECKED ? s->bracket.took_effect : !s->bracket.failed;
+    session_enter(s, SESSION_RELAY);
+    bracket_cleanup(&s->bracket);
+    if (goes_on) {
+        batch_run(s);
+    } else {
+        batch_stop(s);
     }
 }
 
@@ -287,7 +318,11 @@ static void finish(struct session *s)
     if (refused && begin_replacement(s)) {
         return;
     }
-    if (b->own || b->portal != NULL) {
+    if (b->part != PART_NONE && b->first_came && !refused) {
+        finish_part(s);
+        return;
+    }
+    if (b->portal != NULL) {
         answer_own(s);
     } else if (b->took_effect) {
         extended_took_effect(s);
@@ -299,6 +334,7 @@ static void finish(struct session *s)
     bool skipping = !b->first_came || (!is_query && b->failed);
     session_enter(s, skipping ? SESSION_SKIPPING : SESSION_RELAY);
     bracket_cleanup(b);
+    batch_cleanup(&s->batch);
     resume_client(s);
 }
 
@@ -351,7 +387,13 @@ static void on_error(struct session *s, const struct wire_header *header, const 
     }
     release_ready(s);
     b->failed |= b->stage == BRACKET_ANSWER;
-    bool runs = b->tag == CLIENT_QUERY || b->tag == CLIENT_EXECUTE;
+    if (b->part == PART_CHECKED && b->stage == BRACKET_ANSWER &&
+        batch_is_good_syntax(error.message)) {
+        b->took_effect = true;
+        return;
+    }
+    bool runs =
+        (b->tag == CLIENT_QUERY && (b->part == PART_NONE || b->asks)) || b->tag == CLIENT_EXECUTE;
     if (runs && b->stage == BRACKET_ANSWER && buf_len(&b->refusal) == 0 &&
         is_refusal(error.message)) {
         buf_add(&b->refusal, body, header->body_len);

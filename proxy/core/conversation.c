@@ -57,6 +57,7 @@ static void finish(struct session *s)
     if (!succeeded || !bracket_send_rest(s)) {
         answer_ready(s);
         bracket_cleanup(&s->bracket);
+        batch_cleanup(&s->batch);
     }
     if (s->state != SESSION_BRACKET) {
         resume_client(s);
@@ -183,6 +184,7 @@ static void not_begun(struct session *s, const struct settings_problem *problem)
                               .hint = problem->hint[0] != 0 ? problem->hint : NULL});
     answer_ready(s);
     bracket_cleanup(&s->bracket);
+    batch_cleanup(&s->batch);
     session_enter(s, is_query ? SESSION_RELAY : SESSION_SKIPPING);
     resume_client(s);
 }

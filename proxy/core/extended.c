@@ -86,7 +86,7 @@ static bool begin(struct session *s, uint8_t tag, const uint8_t *body, size_t le
     wire_add_text(&other, parse.name);
     own_add_substitute(&other, parse.text);
     buf_add(&other, parse.types, parse.types_len);
-    bool begun = !buf_failed(&other) && bracket_begin_with(s, tag, body, len, &other);
+    bool begun = !buf_failed(&other) && bracket_begin_sending(s, tag, body, len, tag, &other);
     buf_cleanup(&other);
     return begun;
 }

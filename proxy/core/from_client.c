@@ -159,8 +159,8 @@ static bool begins_bracket(struct session *s, uint8_t tag, const uint8_t *body, 
 {
     switch (tag) {
     case CLIENT_QUERY:
-        return bracket_begin_if_candidate(s, body, len - 1) ||
-               own_begin_if_statement(s, body, len - 1);
+        return batch_begin_if_settings(s, body, len - 1) ||
+               bracket_begin_if_candidate(s, body, len - 1);
     case CLIENT_PARSE:
     case CLIENT_BIND:
     case CLIENT_EXECUTE:

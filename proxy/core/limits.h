@@ -18,8 +18,9 @@ enum {
     /* Other messages up to this are looked at in one piece; the shield judges longer ones while
      * they stream. Names and parameters of nearly all fit. */
     LIMIT_WHOLE_MESSAGE = 16 * 1024,
-    /* A statement about a setting: longer ones pass to the server, which does not know them. */
-    LIMIT_SETTING_TEXT = 4 * 1024,
+    /* A text with statements about settings: longer ones pass to the server, which does not know
+     * them. Scripts are longer, but send one statement at a time. */
+    LIMIT_SETTING_TEXT = 16 * 1024,
     /* Candidates that a session has prepared, with their parameters: bytes, and how many. Four of
      * the longest; more than any migration tool keeps. Over it the oldest are forgotten. */
     LIMIT_PREPARED = 4 * 1024 * 1024,

@@ -50,17 +50,6 @@ bool own_is_statement(const char *text, size_t len)
     return is_one;
 }
 
-bool own_begin_if_statement(struct session *s, const uint8_t *text, size_t len)
-{
-    /* The NUL behind the text goes along. */
-    if (!may_intercept(s) || !own_is_statement((const char *)text, len) ||
-        !bracket_begin_with(s, CLIENT_QUERY, text, len + 1, NULL)) {
-        return false;
-    }
-    s->bracket.own = true;
-    return true;
-}
-
 /* The name of the column of SHOW mvswap.x. */
 static void column_name(const struct setting_statement *statement, char out_name[MOST_NAME])
 {

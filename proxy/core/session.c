@@ -137,6 +137,7 @@ void session_free(struct session *s)
     buf_cleanup(&s->startup);
     buf_cleanup(&s->family);
     bracket_cleanup(&s->bracket);
+    batch_cleanup(&s->batch);
     prepared_cleanup(&s->prepared);
     conversation_cleanup(&s->talk);
     struct action ignored;
@@ -280,8 +281,8 @@ size_t session_memory(const struct session *s)
 {
     return buf_len(&s->startup) + buf_len(&s->walk[CLIENT].held) + buf_len(&s->walk[SERVER].held) +
            output_pending(&s->out[CLIENT]) + output_pending(&s->out[SERVER]) +
-           buf_len(&s->bracket.body) + s->prepared.memory + buf_len(&s->talk.rows.texts) +
-           buf_len(&s->talk.error);
+           buf_len(&s->bracket.body) + buf_len(&s->batch.text) + s->prepared.memory +
+           buf_len(&s->talk.rows.texts) + buf_len(&s->talk.error);
 }
 
 void session_set_pressed(struct session *s, bool pressed)

@@ -8,6 +8,7 @@
  *     from_server.c    what each server message does in each state
  *     bracket.c        the server refuses first (docs/architecture.md)
  *     extended.c       which messages of the extended protocol go in a bracket, what is kept
+ *     batch.c          Query messages that hold settings of ours
  *     own.c            SET, RESET and SHOW of settings of ours
  *     cancel.c         cancels of this session, and those that are not ours to carry out
  *     conversation.c   drives the replacement engine over the server connection
@@ -54,6 +55,19 @@ enum auth_request {
     AUTH_BYTES    /* SASL, GSS, SSPI: opaque */
 };
 
+/* What a bracket is for in a batch with settings of ours. */
+enum batch_part {
+    PART_NONE,    /* no such batch */
+    PART_ASKED,   /* nothing is sent: does the server read? */
+    PART_CHECKED, /* the syntax of the rest is checked */
+    PART_RUNS     /* statements of it run; their ReadyForQuery is withheld */
+};
+struct batch {
+    struct buf text;   /* of the Query, with its NUL */
+    struct buf ranges; /* struct batch_range, in order */
+    size_t next;       /* to run */
+};
+
 enum bracket_stage {
     BRACKET_BEFORE,      /* the first nonce's error has not come: all answers are the client's */
     BRACKET_FIRST_READY, /* it has; its ReadyForQuery is next */
@@ -70,7 +84,8 @@ struct bracket {
     bool took_effect; /* ParseComplete, BindComplete or CloseComplete answered the message */
     bool failed;      /* an error did; the refusal is one */
     bool cancelled;   /* the client wants none of it any more */
-    bool own;         /* a Query about settings of ours: not sent, answered here */
+    bool asks;        /* PART_RUNS: there is a candidate in it */
+    enum batch_part part;
     char first[NONCE_LEN + 1];
     char last[NONCE_LEN + 1];
     int waiting_ready;      /* status of a ReadyForQuery whose owner is not known yet, or -1 */
@@ -179,6 +194,7 @@ struct session {
     size_t peek_at;   /* next message start in the held client bytes, for Terminate */
 
     struct bracket bracket;
+    struct batch batch;
     struct prepared prepared;
     struct conversation talk;
 
@@ -229,9 +245,12 @@ void make_nonce(struct session *s, char out_nonce[NONCE_LEN + 1]);
 bool may_intercept(const struct session *s);
 /* The client's message goes to the server in a bracket; false without memory. */
 MUST_CHECK bool bracket_begin(struct session *s, uint8_t tag, const uint8_t *body, size_t len);
-/* Likewise with another body `sent` in its place, or nothing (NULL). */
-MUST_CHECK bool bracket_begin_with(struct session *s, uint8_t tag, const uint8_t *body, size_t len,
-                                   const struct buf *sent);
+/* Likewise with another message in its place, or nothing (`sent` NULL). */
+MUST_CHECK bool bracket_begin_sending(struct session *s, uint8_t tag, const uint8_t *body,
+                                      size_t len, uint8_t sent_tag, const struct buf *sent);
+/* A part of a batch, with its NUL behind it. */
+MUST_CHECK bool bracket_begin_query(struct session *s, const uint8_t *text, size_t len,
+                                    enum batch_part part);
 /* `text` is that of a Query, without its NUL. True: it is with the server, in a bracket. */
 bool bracket_begin_if_candidate(struct session *s, const uint8_t *text, size_t len);
 /* The cancel that was on its way is done. */
@@ -254,11 +273,23 @@ void extended_passes_unseen(struct session *s, uint8_t tag);
 /* The bracket ended in which the message took effect. */
 void extended_took_effect(struct session *s);
 
+/* batch.c */
+/* `text` is that of a Query. True: settings of ours are in it, and the server is being asked. */
+bool batch_begin_if_settings(struct session *s, const uint8_t *text, size_t len);
+/* Is this how the server answers a check of good syntax? */
+bool batch_is_good_syntax(const char *error_text);
+/* In SESSION_RELAY: runs what is next, or ends the answer. */
+void batch_run(struct session *s);
+/* Ends the answer after an error. */
+void batch_stop(struct session *s);
+/* The part that ran last ended with a candidate: what is behind it (`rest` bytes into it) is next.
+ */
+void batch_put_back(struct session *s, size_t rest);
+void batch_cleanup(struct batch *batch);
+
 /* own.c */
 /* Is this text one statement about settings of ours, and nothing else? */
 bool own_is_statement(const char *text, size_t len);
-/* `text` is that of a Query. True: it is one, and the server is being asked whether it reads. */
-bool own_begin_if_statement(struct session *s, const uint8_t *text, size_t len);
 /* What the server parses in its place, with its NUL. */
 void own_add_substitute(struct buf *out, const char *text);
 /* Carries the statement out and answers the client, without ReadyForQuery; rows with their

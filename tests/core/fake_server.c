@@ -301,6 +301,10 @@ static void parse(struct fake_server *f, struct wire_reader *r)
         refuse_series(f, "Invalid column: nope");
         return;
     }
+    if (strchr(text, ';') != NULL) {
+        refuse_series(f, "Only one statement is allowed in extended query mode");
+        return;
+    }
     struct fake_prepared *p = make(f, f->statements, name);
     if (p != NULL) {
         buf_add_text(&p->text, text);

@@ -47,6 +47,15 @@ static const struct scenario scenarios[] = {
       "Query \"COMMIT\""},
      3,
      true},
+    {{"Query \"SET mvswap.notices = off\"", "Query \"SHOW mvswap\"",
+      "Parse \"\" \"SET mvswap.notices = off\" \"\\x00\\x00\"", BIND, EXECUTE, "Sync"},
+     4,
+     false},
+    {{"Query \"SET mvswap.notices = off; CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1; SHOW"
+      " mvswap; BEGIN\"",
+      "Query \"COMMIT\""},
+     3,
+     true},
 };
 
 /* `patient`: each line is sent when the last one has been answered. Returns whether an allocation

@@ -166,6 +166,47 @@ def test_a_hint_is_never_ignored(proxy, session, hint, code):
     assert session.run("SELECT 1").fetchone() == (1,)
 
 
+def answers(conn, sql: str) -> list[tuple]:
+    cursor, found = conn.execute(sql), []
+    while True:
+        found.append((cursor.statusmessage, cursor.fetchall() if cursor.description else None))
+        if not cursor.nextset():
+            return found
+
+
+def test_in_a_batch_the_order_is_kept(proxy):
+    with connect(proxy.port) as conn:
+        assert answers(conn, "SHOW mvswap.notices; SELECT 1; SET mvswap.notices = off; SELECT 2; SELECT 3;"
+                       " SHOW mvswap.notices; RESET mvswap.notices") == [
+            ("SHOW_VARIABLE", [("progress",)]), ("SELECT 1", [(1,)]), ("SET_VARIABLE", None),
+            ("SELECT 1", [(2,)]), ("SELECT 1", [(3,)]), ("SHOW_VARIABLE", [("off",)]),
+            ("SET_VARIABLE", None)]
+
+
+def test_in_a_batch_a_replacement_goes_by_what_was_set(proxy):
+    with connect(proxy.port) as conn:
+        told = []
+        conn.add_notice_handler(lambda diagnostic: told.append(diagnostic.message_primary))
+        done = answers(conn, f"SET mvswap.notices = off; {REPLACE}; SELECT 1; SET mvswap.notices = summary;"
+                       f" {REPLACE}; SELECT a FROM m ORDER BY a")
+        assert [tag for tag, _ in done] == ["SET_VARIABLE", "CREATE_MATERIALIZED_VIEW", "SELECT 1",
+                                            "SET_VARIABLE", "CREATE_MATERIALIZED_VIEW", "SELECT 2"]
+        assert len(told) == 2
+
+
+@pytest.mark.parametrize("batch, message, then", [
+    ("SET mvswap.notices = off; SELEC 1", "sql parser error", "progress"),
+    ("SET mvswap.notices = off; SELECT 1/0; SET mvswap.notices = summary", "Division by zero", "off"),
+    ("SET mvswap.notices = off; SET mvswap.nope = 1; SET mvswap.notices = summary",
+     "unrecognized setting", "off"),
+])
+def test_in_a_batch_the_first_error_stops_the_rest(proxy, batch, message, then):
+    with connect(proxy.port) as conn:
+        with pytest.raises(psycopg.Error, match=message):
+            conn.execute(batch)
+        assert conn.execute("SHOW mvswap.notices").fetchone() == (then,)
+
+
 @pytest.mark.parametrize("options, changed", [
     ("-c mvswap.notices=off", {"notices": "off"}),
     ("-cmvswap.build=foreground -c search_path=s1", {"build": "foreground"}),
