@@ -63,7 +63,7 @@ static const char *const sayings[] = {
     "Bind \"\" \"missing\" \"\\x00\\x00\\x00\\x00\\x00\\x00\"",
     "Parse \"\" \"SELECT 1\" \"\\x00\\x00\"",
     "PasswordMessage \"secret\"",
-    "CopyData \"rows\"",
+    "Query \"SET mvswap.notices = off; BEGIN; SHOW mvswap.build\"",
     "Raw \"Q\\x00\\x00\\x00\\x0dSEL\"",
     "Raw \"Q\\x00\\x00\\x00\\x03\"",
     /* The extended protocol. */
@@ -82,7 +82,7 @@ static const char *const sayings[] = {
     "Close \"S\" \"s\"",
     "Close \"P\" \"p\"",
     "Describe \"S\" \"s\"",
-    "Flush",
+    "Parse \"\" \"SHOW mvswap.build\" \"\\x00\\x00\"",
     "Parse \"s\" \"BEGIN\" \"\\x00\\x00\"",
     "Bind \"\" \"s\" \"\\x00\\x00\\x00\\x00\\x00\\x00\"",
 };
