@@ -120,6 +120,14 @@ static enum setting_statement_kind read_other(struct token_walk *w, struct buf *
     return show ? SETTING_SHOW : SETTING_RESET;
 }
 
+static bool takes_all(struct token_walk *w)
+{
+    size_t before = w->at;
+    bool all = token_walk_word(w, "all") != NULL && token_walk_next(w) == NULL;
+    w->at = all ? w->at : before;
+    return all;
+}
+
 static char *text_of(struct buf *b)
 {
     const char *text = buf_text(b);
@@ -139,7 +147,9 @@ enum setting_statement_result setting_statement_read(const char *text,
     if (token_walk_word(&w, "set") != NULL) {
         read.kind = read_set(&w, &name, &value);
     } else if (token_walk_word(&w, "reset") != NULL) {
-        read.kind = read_other(&w, &name, false);
+        read.kind = takes_all(&w) ? SETTING_RESET_ALL : read_other(&w, &name, false);
+    } else if (token_walk_word(&w, "discard") != NULL) {
+        read.kind = takes_all(&w) ? SETTING_RESET_ALL : SETTING_NO_STATEMENT;
     } else if (token_walk_word(&w, "show") != NULL) {
         read.kind = read_other(&w, &name, true);
     }

@@ -3,9 +3,10 @@
  *
  *     SET [SESSION|LOCAL] mvswap.name {=|TO} {value|DEFAULT}    RESET mvswap.name
  *     SHOW mvswap.name                                          SHOW mvswap
+ *     RESET ALL                                                 DISCARD ALL
  *
- * All of them are syntax errors for RisingWave. What has another form is not recognised and passes.
- * Must not know: which settings there are.
+ * All but the last two are syntax errors for RisingWave. What has another form is not recognised
+ * and passes. Must not know: which settings there are.
  */
 #ifndef MVSWAP_PARSER_SETTING_STATEMENT_H
 #define MVSWAP_PARSER_SETTING_STATEMENT_H
@@ -21,7 +22,8 @@ enum setting_statement_kind {
     SETTING_SET_LOCAL,
     SETTING_RESET, /* also SET ... TO DEFAULT */
     SETTING_SHOW,
-    SETTING_SHOW_ALL
+    SETTING_SHOW_ALL,
+    SETTING_RESET_ALL /* RESET ALL or DISCARD ALL: the server's, but ours are reset as well */
 };
 
 /* Zero bytes are no statement. Texts are newly allocated; NULL where the kind has none. */

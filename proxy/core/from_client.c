@@ -159,6 +159,7 @@ static bool begins_bracket(struct session *s, uint8_t tag, const uint8_t *body, 
 {
     switch (tag) {
     case CLIENT_QUERY:
+        own_notice_reset_all(s, (const char *)body, len - 1);
         return batch_begin_if_settings(s, body, len - 1) ||
                bracket_begin_if_candidate(s, body, len - 1);
     case CLIENT_PARSE:

@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static const char *const columns_of_all[] = {"name", "value", "source", "description"};
 enum { NUM_COLUMNS_OF_ALL = 4, MOST_NAME = 64 };
@@ -24,8 +25,7 @@ static struct setting_statement read_statement(const char *text, size_t len)
     struct sql_piece piece;
     size_t cursor = 0;
     size_t num = 0;
-    if (len > LIMIT_SETTING_TEXT || !sql_gate(text, len) ||
-        sql_scan(text, len, &tokens) != SQL_SCAN_OK) {
+    if (len > LIMIT_SETTING_TEXT || sql_scan(text, len, &tokens) != SQL_SCAN_OK) {
         return statement;
     }
     while (sql_next_piece(text, len, &tokens, &cursor, &piece)) {
@@ -44,10 +44,40 @@ static struct setting_statement read_statement(const char *text, size_t len)
 
 bool own_is_statement(const char *text, size_t len)
 {
+    if (!sql_gate(text, len)) {
+        return false;
+    }
     struct setting_statement statement = read_statement(text, len);
-    bool is_one = statement.kind != SETTING_NO_STATEMENT;
+    bool is_one = statement.kind != SETTING_NO_STATEMENT && statement.kind != SETTING_RESET_ALL;
     setting_statement_cleanup(&statement);
     return is_one;
+}
+
+/* Cheap: it runs over every short Query. */
+static bool may_reset_all(const char *text, size_t len)
+{
+    static const char all[] = "all";
+    for (size_t i = 0; i + sizeof(all) - 1 <= len; i++) {
+        if ((text[i] == 'a' || text[i] == 'A') &&
+            strncasecmp(text + i, all, sizeof(all) - 1) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void own_notice_reset_all(struct session *s, const char *text, size_t len)
+{
+    enum { LONGEST = 64 /* DISCARD ALL and a comment */ };
+    if (len > LONGEST || !may_reset_all(text, len)) {
+        return;
+    }
+    struct setting_statement statement = read_statement(text, len);
+    if (statement.kind == SETTING_RESET_ALL) {
+        s->settings = s->config.settings;
+        s->has_local = false;
+    }
+    setting_statement_cleanup(&statement);
 }
 
 /* The name of the column of SHOW mvswap.x. */
@@ -194,7 +224,8 @@ bool own_answer(struct session *s, const char *text, size_t len, bool described)
         good = show_all(s, out, described);
         break;
     case SETTING_NO_STATEMENT:
-        /* It was one when it was recognised. */
+    case SETTING_RESET_ALL:
+        /* It was another when it was recognised. */
         wire_add_error_response(out, &(struct wire_report){.severity = "ERROR",
                                                            .sqlstate = "53200",
                                                            .message = "out of memory"});

@@ -290,6 +290,8 @@ void batch_cleanup(struct batch *batch);
 /* own.c */
 /* Is this text one statement about settings of ours, and nothing else? */
 bool own_is_statement(const char *text, size_t len);
+/* A Query goes to the server: is it RESET ALL or DISCARD ALL alone, then ours are reset, too. */
+void own_notice_reset_all(struct session *s, const char *text, size_t len);
 /* What the server parses in its place, with its NUL. */
 void own_add_substitute(struct buf *out, const char *text);
 /* Carries the statement out and answers the client, without ReadyForQuery; rows with their
