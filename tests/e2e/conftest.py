@@ -75,3 +75,19 @@ def proxy():
 @pytest.fixture
 def catalog(proxy):
     return Catalog(proxy.server.port)
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """See one_view.py, which needs this file."""
+    from one_view import one_world
+
+    with one_world() as running:
+        yield running
+
+
+@pytest.fixture
+def world(shared):
+    shared.reset()
+    yield shared
+    shared.assert_clean()

@@ -10,19 +10,6 @@ from one_view import (AS_MADE, NEW, NOTICE_FIRST, NOTICE_LAST, TABLE, TABLE_ROWS
                       numbered_view, one_world, replacing)
 
 
-@pytest.fixture(scope="module")
-def shared():
-    with one_world() as world:
-        yield world
-
-
-@pytest.fixture
-def world(shared):
-    shared.reset()
-    yield shared
-    shared.assert_clean()
-
-
 def with_asyncpg(port: int, work, **settings) -> None:
     async def run() -> None:
         conn = await asyncpg.connect(host="127.0.0.1", port=port, user="root", database="dev",

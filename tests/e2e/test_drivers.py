@@ -22,19 +22,6 @@ READ_ONLY = "25006"
 LOGIN = {"host": "127.0.0.1", "user": "root"}
 
 
-@pytest.fixture(scope="module")
-def shared():
-    with one_world() as world:
-        yield world
-
-
-@pytest.fixture
-def world(shared):
-    shared.reset()
-    yield shared
-    shared.assert_clean()
-
-
 # -- psycopg 3
 
 def psycopg3(port: int, autocommit: bool = True, **more) -> psycopg.Connection:

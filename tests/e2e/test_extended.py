@@ -396,13 +396,6 @@ def shared():
         yield world
 
 
-@pytest.fixture
-def world(shared):
-    shared.reset()
-    yield shared
-    shared.assert_clean()
-
-
 @dataclass
 class Sent:
     """How the client cuts what it sends."""

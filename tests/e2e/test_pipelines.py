@@ -26,19 +26,6 @@ MODES = {
 }
 
 
-@pytest.fixture(scope="module")
-def shared():
-    with one_world() as world:
-        yield world
-
-
-@pytest.fixture
-def world(shared):
-    shared.reset()
-    yield shared
-    shared.assert_clean()
-
-
 @pytest.fixture(params=MODES)
 def mode(request):
     return MODES[request.param]
