@@ -70,8 +70,8 @@ def test_help_and_version():
     (["proxy", "--listen", "::1:5", "--server", "h:1"], "brackets"),
     (["proxy", "--listen", "h:99999", "--server", "h:1"], "port"),
     (["proxy", "--max-connections", "0"], "from 1 to"),
-    (["proxy", "--build", "sideways"], "background or foreground"),
-    (["proxy", "--drain-min", "soon"], "seconds"),
+    (["proxy", "--build", "sideways"], "background, foreground"),
+    (["proxy", "--drain-min", "soon"], "for example 30s"),
     (["proxy", "extra"], "not expected"),
 ])
 def test_a_wrong_command_line_is_one_clear_line(arguments, why):
