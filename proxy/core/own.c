@@ -7,6 +7,7 @@
 #include "session_internal.h"
 
 #include "limits.h"
+#include "mem.h"
 #include "setting_statement.h"
 #include "sql_format.h"
 
@@ -74,8 +75,8 @@ void own_notice_reset_all(struct session *s, const char *text, size_t len)
     }
     struct setting_statement statement = read_statement(text, len);
     if (statement.kind == SETTING_RESET_ALL) {
+        own_end_transaction(s);
         s->settings = s->config.settings;
-        s->has_local = false;
     }
     setting_statement_cleanup(&statement);
 }
@@ -113,29 +114,34 @@ static bool refuse(struct buf *out, const struct settings_problem *problem)
     return false;
 }
 
-/* Until the transaction ends; outside of one it does nothing, as in PostgreSQL. */
-static bool begin_local(struct session *s, struct buf *out)
+/* Outside of a transaction it does nothing, as in PostgreSQL. */
+static void warn_of_local(struct buf *out)
 {
-    if (s->status == 'I') {
-        wire_add_notice_response(
-            out,
-            &(struct wire_report){.severity = "WARNING",
-                                  .sqlstate = "25P01",
-                                  .message = "SET LOCAL can only be used in transaction blocks"});
-        return false;
-    }
-    if (!s->has_local) {
-        s->has_local = true;
-        s->outside = s->settings;
+    wire_add_notice_response(
+        out, &(struct wire_report){.severity = "WARNING",
+                                   .sqlstate = "25P01",
+                                   .message = "SET LOCAL can only be used in transaction blocks"});
+}
+
+/* What holds again when the transaction ends. */
+static bool keep_outside(struct session *s)
+{
+    if (s->outside == NULL) {
+        s->outside = mem_new(sizeof(*s->outside));
+        if (s->outside == NULL) {
+            return false;
+        }
+        *s->outside = s->settings;
     }
     return true;
 }
 
 void own_end_transaction(struct session *s)
 {
-    if (s->has_local) {
-        s->has_local = false;
-        s->settings = s->outside;
+    if (s->outside != NULL) {
+        s->settings = *s->outside;
+        mem_free(s->outside);
+        s->outside = NULL;
     }
 }
 
@@ -153,12 +159,16 @@ static bool set(struct session *s, const struct setting_statement *statement, st
         return refuse(out, &problem);
     }
     bool local = statement->kind == SETTING_SET_LOCAL;
-    if (!local || begin_local(s, out)) {
+    if (local && s->status == 'I') {
+        warn_of_local(out);
+    } else if (local && !keep_outside(s)) {
+        return refuse(out,
+                      &(struct settings_problem){.sqlstate = "53200", .message = "out of memory"});
+    } else {
         s->settings = changed;
     }
-    if (s->has_local && !local) {
-        s->outside.values[setting] = changed.values[setting];
-        s->outside.sources[setting] = changed.sources[setting];
+    if (s->outside != NULL && !local) {
+        settings_reset(s->outside, setting, &changed);
     }
     wire_add_command_complete(out, "SET_VARIABLE");
     return true;

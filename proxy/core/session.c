@@ -139,6 +139,7 @@ void session_free(struct session *s)
     bracket_cleanup(&s->bracket);
     batch_cleanup(&s->batch);
     prepared_cleanup(&s->prepared);
+    mem_free(s->outside);
     conversation_cleanup(&s->talk);
     struct action ignored;
     while (next_report(s, &ignored)) {

@@ -182,8 +182,7 @@ struct session {
     struct walk walk[NUM_SIDES];
     struct shield shield;             /* of the client's current message */
     struct replace_settings settings; /* now; config.settings is what RESET goes back to */
-    bool has_local;                   /* SET LOCAL was used: `outside` holds when it ends */
-    struct replace_settings outside;
+    struct replace_settings *outside; /* what holds when SET LOCAL ends; NULL: it was not used */
     struct output out[NUM_SIDES];
     bool eof[NUM_SIDES];
     bool end_passed_on; /* the client's, to the server: nothing more is sent there */

@@ -20,6 +20,9 @@ static void on_connect(uv_connect_t *request, int status)
         dial_next(c);
         return;
     }
+    uv_freeaddrinfo(c->addresses);
+    c->addresses = NULL;
+    c->address = NULL;
     c->peers[SERVER].state = PEER_OPEN;
     (void)uv_tcp_nodelay(&c->peers[SERVER].tcp, 1);
     (void)uv_tcp_keepalive(&c->peers[SERVER].tcp, 1, KEEPALIVE_S);
