@@ -113,12 +113,15 @@ static void split_options(const char *options, struct replace_settings *settings
     out->good = true;
     while (out->good && next_argument(at, &a)) {
         const char *text = buf_text(&a.text);
-        if (text != NULL && strcmp(text, "-c") == 0 && next_argument(a.end, &a)) {
-            text = buf_text(&a.text); /* NULL: no memory */
+        bool is_there = true;
+        if (text != NULL && strcmp(text, "-c") == 0) {
+            /* This argument's text is gone when the next is read, or is found missing. */
+            is_there = next_argument(a.end, &a);
+            text = is_there ? buf_text(&a.text) : NULL;
         } else if (text != NULL && (strncmp(text, "-c", 2) == 0 || strncmp(text, "--", 2) == 0)) {
             text += 2;
         }
-        out->no_memory |= text == NULL;
+        out->no_memory |= is_there && text == NULL;
         const char *assignment = text != NULL ? our_assignment(text) : NULL;
         if (assignment != NULL) {
             out->ours = true;

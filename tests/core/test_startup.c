@@ -242,6 +242,8 @@ static const struct options options[] = {
     {"-c mvswap.notices=off -c mvswap.notices=summary", NULL, "summary background 500ms"},
     {"-c x=mvswap.notices=off", "-c x=mvswap.notices=off", "progress background 500ms"},
     {"-c", "-c", "progress background 500ms"},
+    {"-c mvswap.notices=off -c", " -c", "off background 500ms"},
+    {"-c mvswap.notices=off --", " --", "off background 500ms"},
     {"-c mvswapnotices=off", "-c mvswapnotices=off", "progress background 500ms"},
     {"--a-b=c\\\\d", "--a-b=c\\\\d", "progress background 500ms"},
 };
