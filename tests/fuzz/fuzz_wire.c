@@ -301,6 +301,7 @@ static void check_startup(const uint8_t *data, size_t size)
     buf_cleanup(&given);
     buf_cleanup(&packet);
     buf_cleanup(&answer);
+    buf_cleanup(&again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
