@@ -222,6 +222,16 @@ bool sql_token_is_symbol(const char *text, const struct sql_token *token, char s
     return token->kind == SQL_TOKEN_SYMBOL && text[token->start] == symbol;
 }
 
+bool sql_tokens_have_parameter(const struct sql_tokens *tokens)
+{
+    for (size_t i = 0; i < tokens->num_items; i++) {
+        if (tokens->items[i].kind == SQL_TOKEN_PARAMETER) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool sql_tokens_name(const char *text, const struct sql_tokens *tokens, const char *name,
                      size_t name_len)
 {

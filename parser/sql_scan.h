@@ -64,6 +64,9 @@ bool sql_token_is_symbol(const char *text, const struct sql_token *token, char s
 bool sql_tokens_name(const char *text, const struct sql_tokens *tokens, const char *name,
                      size_t name_len);
 
+/* Is there a parameter ($1) among them? */
+bool sql_tokens_have_parameter(const struct sql_tokens *tokens);
+
 /*
  * One statement of a text: the tokens [first, first + num) without the `;`. Comments count as
  * tokens; a piece of blanks and comments only is `empty`.

@@ -75,10 +75,7 @@ static bool split(const char *text, size_t len, struct batch *batch, bool *out_m
     if (sql_scan(text, len, &tokens) != SQL_SCAN_OK) {
         return false;
     }
-    bool parameter = false;
-    for (size_t i = 0; i < tokens.num_items; i++) {
-        parameter |= tokens.items[i].kind == SQL_TOKEN_PARAMETER;
-    }
+    bool parameter = sql_tokens_have_parameter(&tokens);
     while (!parameter && sql_next_piece(text, len, &tokens, &cursor, &piece)) {
         if (!piece.empty) {
             size_t start = tokens.items[piece.first].start;
@@ -129,11 +126,12 @@ bool batch_begin_if_settings(struct session *s, const uint8_t *text, size_t len)
         struct buf check = {0};
         add_check(s, &check);
         begun = !buf_failed(&check) &&
-                bracket_begin_sending(s, CLIENT_QUERY, text, len + 1, CLIENT_PARSE, &check);
+                bracket_begin_sending(s, CLIENT_QUERY, text, len + 1, CLIENT_PARSE,
+                                      buf_bytes(&check), buf_len(&check));
         s->bracket.part = PART_CHECKED;
         buf_cleanup(&check);
     } else if (begun) {
-        begun = bracket_begin_sending(s, CLIENT_QUERY, text, len + 1, CLIENT_QUERY, NULL);
+        begun = bracket_begin_sending(s, CLIENT_QUERY, text, len + 1, CLIENT_QUERY, NULL, 0);
         s->bracket.part = PART_ASKED;
     }
     if (!begun) {
@@ -147,7 +145,7 @@ bool batch_is_good_syntax(const char *error_text)
     return strstr(error_text, only_one) != NULL;
 }
 
-static void end(struct session *s)
+void batch_stop(struct session *s)
 {
     batch_cleanup(&s->batch);
     wire_add_ready_for_query(output_kept(&s->out[CLIENT]), s->status);
@@ -190,12 +188,7 @@ void batch_run(struct session *s)
                               range.end - range.start, true);
         }
     }
-    end(s);
-}
-
-void batch_stop(struct session *s)
-{
-    end(s);
+    batch_stop(s);
 }
 
 void batch_put_back(struct session *s, size_t rest)

@@ -61,7 +61,7 @@ bool may_intercept(const struct session *s)
 }
 
 bool bracket_begin_sending(struct session *s, uint8_t tag, const uint8_t *body, size_t len,
-                           uint8_t sent_tag, const struct buf *sent)
+                           uint8_t sent_tag, const uint8_t *sent, size_t sent_len)
 {
     struct bracket *b = &s->bracket;
     bracket_cleanup(b);
@@ -76,7 +76,7 @@ bool bracket_begin_sending(struct session *s, uint8_t tag, const uint8_t *body, 
     struct buf *out = output_kept(&s->out[SERVER]);
     wire_add_query(out, b->first);
     if (sent != NULL) {
-        wire_add_message(out, sent_tag, buf_bytes(sent), buf_len(sent));
+        wire_add_message(out, sent_tag, sent, sent_len);
     }
     wire_add_sync(out);
     wire_add_query(out, b->last);
@@ -88,11 +88,7 @@ bool bracket_begin_sending(struct session *s, uint8_t tag, const uint8_t *body, 
 
 bool bracket_begin(struct session *s, uint8_t tag, const uint8_t *body, size_t len)
 {
-    struct buf sent = {0};
-    buf_add(&sent, body, len);
-    bool begun = !buf_failed(&sent) && bracket_begin_sending(s, tag, body, len, tag, &sent);
-    buf_cleanup(&sent);
-    return begun;
+    return bracket_begin_sending(s, tag, body, len, tag, body, len);
 }
 
 bool bracket_begin_if_candidate(struct session *s, const uint8_t *text, size_t len)
@@ -242,12 +238,8 @@ void resume_client(struct session *s)
 /* What the client gets in place of a refusal when nothing is begun. */
 static void answer_error(struct session *s, const struct wire_report *report)
 {
-    struct buf *out = output_kept(&s->out[CLIENT]);
-    wire_add_error_response(out, report);
-    if (s->bracket.tag == CLIENT_QUERY) {
-        wire_add_ready_for_query(out, s->status);
-        session_count_answer(s);
-    }
+    wire_add_error_response(output_kept(&s->out[CLIENT]), report);
+    answer_ready(s);
 }
 
 /* The statement is ours: begins the replacement, unless something speaks against it. */

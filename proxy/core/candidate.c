@@ -74,18 +74,6 @@ static size_t first_statement(const uint8_t *text, size_t len, const struct sql_
     return len;
 }
 
-/* A parameter behind the candidate would reach the server in a Query of ours, out of the original.
- */
-static bool has_parameter(const struct sql_tokens *tokens)
-{
-    for (size_t i = 0; i < tokens->num_items; i++) {
-        if (tokens->items[i].kind == SQL_TOKEN_PARAMETER) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool candidate_find_alone(const uint8_t *text, size_t len, struct candidate *out_candidate)
 {
     struct sql_tokens tokens = {0};
@@ -108,7 +96,10 @@ bool candidate_find(const uint8_t *text, size_t len, struct candidate *out_candi
     if (!sql_gate(text, len) || sql_scan((const char *)text, len, &tokens) != SQL_SCAN_OK) {
         return false;
     }
-    bool found = !has_parameter(&tokens) && find((const char *)text, len, &tokens, out_candidate);
+    /* A parameter behind the candidate would reach the server in a Query of ours, out of the
+     * original. */
+    bool found = !sql_tokens_have_parameter(&tokens) &&
+                 find((const char *)text, len, &tokens, out_candidate);
     sql_tokens_cleanup(&tokens);
     return found;
 }

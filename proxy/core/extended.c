@@ -8,6 +8,7 @@
 #include "session_internal.h"
 
 #include "limits.h"
+#include "sql_scan.h"
 
 #include <string.h>
 
@@ -46,18 +47,24 @@ static struct bind read_bind(const uint8_t *body, size_t len)
     return b;
 }
 
+/* One look at a text that is not: nearly all. */
+static bool is_ours(const char *text, size_t len)
+{
+    struct candidate ignored;
+    return sql_gate(text, len) && (candidate_find_alone((const uint8_t *)text, len, &ignored) ||
+                                   own_is_statement(text, len));
+}
+
 static bool concerns_us(const struct session *s, uint8_t tag, const uint8_t *body, size_t len)
 {
     const struct prepared *p = &s->prepared;
-    struct candidate ignored;
     struct parse parse;
     struct bind bind;
     switch (tag) {
     case CLIENT_PARSE:
         parse = read_parse(body, len);
         return prepared_find_statement(p, parse.name) != NULL ||
-               candidate_find_alone((const uint8_t *)parse.text, strlen(parse.text), &ignored) ||
-               own_is_statement(parse.text, strlen(parse.text));
+               is_ours(parse.text, strlen(parse.text));
     case CLIENT_BIND:
         bind = read_bind(body, len);
         return prepared_find_statement(p, bind.statement) != NULL ||
@@ -86,7 +93,8 @@ static bool begin(struct session *s, uint8_t tag, const uint8_t *body, size_t le
     wire_add_text(&other, parse.name);
     own_add_substitute(&other, parse.text);
     buf_add(&other, parse.types, parse.types_len);
-    bool begun = !buf_failed(&other) && bracket_begin_sending(s, tag, body, len, tag, &other);
+    bool begun = !buf_failed(&other) &&
+                 bracket_begin_sending(s, tag, body, len, tag, buf_bytes(&other), buf_len(&other));
     buf_cleanup(&other);
     return begun;
 }

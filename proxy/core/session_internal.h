@@ -246,7 +246,8 @@ bool may_intercept(const struct session *s);
 MUST_CHECK bool bracket_begin(struct session *s, uint8_t tag, const uint8_t *body, size_t len);
 /* Likewise with another message in its place, or nothing (`sent` NULL). */
 MUST_CHECK bool bracket_begin_sending(struct session *s, uint8_t tag, const uint8_t *body,
-                                      size_t len, uint8_t sent_tag, const struct buf *sent);
+                                      size_t len, uint8_t sent_tag, const uint8_t *sent,
+                                      size_t sent_len);
 /* A part of a batch, with its NUL behind it. */
 MUST_CHECK bool bracket_begin_query(struct session *s, const uint8_t *text, size_t len,
                                     enum batch_part part);
@@ -279,7 +280,7 @@ bool batch_begin_if_settings(struct session *s, const uint8_t *text, size_t len)
 bool batch_is_good_syntax(const char *error_text);
 /* In SESSION_RELAY: runs what is next, or ends the answer. */
 void batch_run(struct session *s);
-/* Ends the answer after an error. */
+/* Ends the answer: nothing of it is left, or an error came. */
 void batch_stop(struct session *s);
 /* The part that ran last ended with a candidate: what is behind it (`rest` bytes into it) is next.
  */
