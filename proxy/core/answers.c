@@ -46,6 +46,13 @@ void answer_outcome(struct session *s, const struct replace_outcome *outcome)
     case REPLACE_SUCCEEDED:
         wire_add_command_complete(out, outcome->tag);
         break;
+    case REPLACE_PLANNED:
+        wire_add_row_description(out, (const char *const[]){"QUERY PLAN"}, 1);
+        for (size_t i = 0; i < outcome->num_plan; i++) {
+            wire_add_data_row(out, &outcome->plan[i], 1);
+        }
+        wire_add_command_complete(out, "EXPLAIN");
+        break;
     case REPLACE_NOT_OURS:
         wire_add_message(out, SERVER_ERROR_RESPONSE, buf_bytes(&s->bracket.refusal),
                          buf_len(&s->bracket.refusal));
@@ -77,6 +84,9 @@ void answer_log_outcome(struct session *s, const struct replace_outcome *outcome
     switch (outcome->kind) {
     case REPLACE_SUCCEEDED:
         session_log(s, REPORT_INFO, "replace", "succeeded");
+        break;
+    case REPLACE_PLANNED:
+        session_log(s, REPORT_INFO, "replace", "planned");
         break;
     case REPLACE_NOT_OURS:
         session_log(s, REPORT_INFO, "replace", "left to the server");

@@ -146,6 +146,14 @@ static bool grant(struct session *s, const struct replace_request *request)
         t->wait = ENGINE_WAITS_LOCK;
         session_act(s, ACTION_LOCK, CLIENT);
         return false;
+    case REPLACE_SLOT:
+    case REPLACE_END_SLOT:
+        /* Not limited yet. */
+        replace_result(t->engine,
+                       &(struct replace_result){
+                           .kind = request->kind == REPLACE_SLOT ? REPLACE_LOCKED : REPLACE_OK},
+                       s->now);
+        return true;
     case REPLACE_DONE:
         break;
     }
@@ -204,7 +212,7 @@ void conversation_begin(struct session *s)
     struct replace_settings settings = s->settings;
     struct settings_problem problem = {.sqlstate = "53200", .message = "out of memory"};
     if (hints_read(text, len, &settings, &problem) == HINTS_READ) {
-        t->engine = replace_new(text, len, &settings, s->now);
+        t->engine = replace_new(text, len, &settings, REPLACE_CARRY_OUT, s->now);
     }
     if (t->engine == NULL) {
         not_begun(s, &problem);

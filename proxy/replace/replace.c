@@ -63,7 +63,7 @@ static bool is_undo(enum step step)
 }
 
 struct replace *replace_new(const char *text, size_t len, const struct replace_settings *settings,
-                            struct moment now)
+                            enum replace_mode mode, struct moment now)
 {
     struct replace *r = mem_new(sizeof(*r));
     struct sql_tokens tokens = {0};
@@ -71,6 +71,7 @@ struct replace *replace_new(const char *text, size_t len, const struct replace_s
         return NULL;
     }
     r->settings = *settings;
+    r->mode = mode;
     r->now = now;
     r->started = now;
     r->text = mem_copy(text, len);
@@ -162,6 +163,12 @@ bool replace_next(struct replace *r, struct replace_request *out_request)
     }
     for (;;) {
         *out_request = (struct replace_request){.kind = REPLACE_DONE};
+        if (r->mode == REPLACE_PLAN && r->step >= STEP_CREATE_FIRST && !is_undo(r->step)) {
+            static const char *const lines[] = {"Replace materialized view"};
+            r->outcome =
+                (struct replace_outcome){.kind = REPLACE_PLANNED, .plan = lines, .num_plan = 1};
+            r->step = STEP_DONE;
+        }
         if (r->step == STEP_DONE) {
             return true;
         }

@@ -29,7 +29,15 @@ enum replace_request_kind {
     REPLACE_RUN,  /* run `sql` and tell rows, tag or error */
     REPLACE_WAIT, /* tell REPLACE_WAITED when the monotonic clock has reached `until_ms` */
     REPLACE_LOCK, /* tell REPLACE_LOCKED when this engine alone holds `family` in the process */
-    REPLACE_DONE  /* finished: see replace_outcome. Locks end now */
+    REPLACE_SLOT, /* tell REPLACE_LOCKED when this engine holds one of the max_builds slots of the
+                   * process, or REPLACE_FULL when too many wait for one */
+    REPLACE_END_SLOT, /* give it back, then tell REPLACE_OK */
+    REPLACE_DONE      /* finished: see replace_outcome. Locks and slot end now */
+};
+
+enum replace_mode {
+    REPLACE_CARRY_OUT,
+    REPLACE_PLAN /* EXPLAIN: everything is looked at, nothing that lasts is changed */
 };
 
 /* Pointers are valid until the next call on the same engine. */
@@ -48,7 +56,19 @@ enum replace_result_kind {
     REPLACE_ERROR, /* the server answered an error */
     REPLACE_LOST,  /* the server connection is gone; nothing can be run any more */
     REPLACE_WAITED,
-    REPLACE_LOCKED
+    REPLACE_LOCKED, /* the lock of a family comes with rows: see struct replace_left */
+    REPLACE_FULL
+};
+
+/*
+ * An object of a family that was left under a temporary name, for the process to remember. The lock
+ * of a family comes with what is remembered of it, as rows of three cells: name, id, until (all
+ * decimal but the name).
+ */
+struct replace_left {
+    const char *name; /* in the view's schema */
+    uint64_t id;
+    uint64_t until_us; /* kept on purpose until then (microseconds since 1970); 0: not on purpose */
 };
 
 /* An error of the server. `raw` is what the caller needs to hand it to the client unchanged; the
@@ -82,6 +102,7 @@ struct replace_notice {
 enum replace_outcome_kind {
     REPLACE_PENDING,         /* not yet REPLACE_DONE */
     REPLACE_SUCCEEDED,       /* answer `tag` */
+    REPLACE_PLANNED,         /* answer `plan` as rows of one column, QUERY PLAN */
     REPLACE_NOT_OURS,        /* answer what the server itself said to the client's statement */
     REPLACE_FAILED,          /* answer `error` */
     REPLACE_FAILED_BY_SERVER /* answer `raw`, the server's own error */
@@ -94,7 +115,14 @@ struct replace_outcome {
     struct replace_notice error; /* severity ERROR */
     const uint8_t *raw;
     size_t raw_len;
-    bool server_lost; /* the session cannot go on after the answer */
+    bool server_lost;        /* the session cannot go on after the answer */
+    const char *const *plan; /* lines */
+    size_t num_plan;
+    /* What is to be remembered of the family from now on, in place of what was; meaningful only if
+     * `left_known`. */
+    bool left_known;
+    const struct replace_left *left;
+    size_t num_left;
 };
 
 enum replace_reason {
@@ -111,7 +139,8 @@ enum replace_reason {
  * such a statement. Free with replace_free.
  */
 MUST_CHECK struct replace *replace_new(const char *text, size_t len,
-                                       const struct replace_settings *settings, struct moment now);
+                                       const struct replace_settings *settings,
+                                       enum replace_mode mode, struct moment now);
 void replace_free(struct replace *r);
 
 /* replace_next: true, with `out_request`, when something is wanted now; false while a result is

@@ -79,6 +79,7 @@ struct replace {
     struct moment now;
     struct moment started;
     struct replace_settings settings;
+    enum replace_mode mode;
 
     char *text; /* the statement and the comments around it, NUL-terminated */
     struct statement statement;

@@ -275,7 +275,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     settings.values[SETTING_BUILD] =
         take(&in) % 2 == 0 ? REPLACE_BUILD_BACKGROUND : REPLACE_BUILD_FOREGROUND;
     prepare(&in, &c);
-    struct replace *r = replace_new(text, strlen(text), &settings, moment_of(&c));
+    struct replace *r =
+        replace_new(text, strlen(text), &settings, REPLACE_CARRY_OUT, moment_of(&c));
     require(r != NULL);
     converse(&in, r, &c);
     check_outcome(r);

@@ -313,7 +313,8 @@ void script_run(struct script *s)
     }
     memcpy(exact, text, strlen(text));
     mem_fail_at(s->memory_fails_at != 0 ? s->memory_fails_at : SIZE_MAX);
-    struct replace *r = replace_new(exact, strlen(text), &settings, moment_of(s));
+    struct replace *r =
+        replace_new(exact, strlen(text), &settings, REPLACE_CARRY_OUT, moment_of(s));
     free(exact);
     memory_returns(s);
     s->made = r != NULL;
