@@ -11,6 +11,7 @@
 #define MVSWAP_REPLACE_SETTINGS_H
 
 #include "attributes.h"
+#include "duration.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -101,7 +102,7 @@ MUST_CHECK bool settings_set(struct replace_settings *settings, enum setting set
 void settings_reset(struct replace_settings *settings, enum setting setting,
                     const struct replace_settings *to);
 
-enum { SETTING_TEXT_LEN = 24 };
+enum { SETTING_TEXT_LEN = DURATION_TEXT_LEN };
 /* settings_text writes a value as settings_set reads it. */
 void settings_text(const struct replace_settings *settings, enum setting setting,
                    char out_text[SETTING_TEXT_LEN]);
@@ -109,9 +110,5 @@ void settings_text(const struct replace_settings *settings, enum setting setting
 /* How many letters have to be changed, added or left out to make `b` of `a` (Levenshtein); names of
  * 40 letters and more are far from everything. */
 unsigned name_distance(const char *a, const char *b);
-
-/* A duration as settings are written; also for other options of that kind. */
-MUST_CHECK bool duration_parse(const char *text, uint32_t *out_ms);
-void duration_text(uint32_t ms, char out_text[SETTING_TEXT_LEN]);
 
 #endif
