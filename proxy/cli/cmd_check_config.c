@@ -29,7 +29,9 @@ int cmd_check_config(int argc, char **argv)
         return EXIT_USAGE;
     }
     config_defaults(&options);
-    if (!config_read_file(&options, argv[1], complain, NULL)) {
+    bool good = config_read_file(&options, argv[1], complain, NULL);
+    config_cleanup(&options);
+    if (!good) {
         return EXIT_ERROR;
     }
     (void)printf("%s: good\n", argv[1]);

@@ -51,8 +51,16 @@ static bool has_addresses(const struct proxy_options *options)
 static bool read_again(void *context, struct proxy_options *out_options)
 {
     const struct arguments *a = context;
-    return options_read(a->argc, a->argv, complain_in_log, NULL, out_options) == OPTIONS_READ &&
-           has_addresses(out_options);
+    struct proxy_options options;
+    if (options_read(a->argc, a->argv, complain_in_log, NULL, &options) != OPTIONS_READ) {
+        return false;
+    }
+    if (!has_addresses(&options)) {
+        config_cleanup(&options);
+        return false;
+    }
+    *out_options = options;
+    return true;
 }
 
 int cmd_proxy(int argc, char **argv)
@@ -73,6 +81,7 @@ int cmd_proxy(int argc, char **argv)
         (void)fputs("mvswap: --listen HOST:PORT and --server HOST:PORT are required"
                     " (see mvswap proxy --help)\n",
                     stderr);
+        config_cleanup(&options);
         return EXIT_USAGE;
     }
     return proxy_run(&options, &(struct proxy_reload){.read = read_again, .context = &arguments});

@@ -78,23 +78,35 @@ static enum options_result read_flags(int argc, char **argv, const char **out_fi
     return OPTIONS_READ;
 }
 
-enum options_result options_read(int argc, char **argv, config_complain complain, void *context,
-                                 struct proxy_options *out_options)
+static enum options_result read_all(int argc, char **argv, config_complain complain, void *context,
+                                    struct proxy_options *options)
 {
     const char *file = getenv("MVSWAP_CONFIG");
-    config_defaults(out_options);
     enum options_result result = read_flags(argc, argv, &file, NULL);
     if (result != OPTIONS_READ) {
         return result;
     }
-    bool good =
-        file == NULL || file[0] == 0 || config_read_file(out_options, file, complain, context);
-    good = config_read_environment(out_options, complain, context) && good;
-    result = read_flags(argc, argv, &file, out_options);
+    bool good = file == NULL || file[0] == 0 || config_read_file(options, file, complain, context);
+    good = config_read_environment(options, complain, context) && good;
+    result = read_flags(argc, argv, &file, options);
     if (result != OPTIONS_READ) {
         return result;
     }
     return good ? OPTIONS_READ : OPTIONS_WRONG;
+}
+
+enum options_result options_read(int argc, char **argv, config_complain complain, void *context,
+                                 struct proxy_options *out_options)
+{
+    struct proxy_options options;
+    config_defaults(&options);
+    enum options_result result = read_all(argc, argv, complain, context, &options);
+    if (result == OPTIONS_READ) {
+        *out_options = options;
+    } else {
+        config_cleanup(&options);
+    }
+    return result;
 }
 
 /* A paragraph at an indent, broken at blanks. */

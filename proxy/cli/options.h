@@ -14,7 +14,8 @@ enum options_result {
     OPTIONS_WRONG  /* file or environment are: told to `complain` */
 };
 
-/* options_read: may be called again with the same arguments. */
+/* options_read: may be called again with the same arguments. On OPTIONS_READ the caller owns
+ * `out_options` (config_cleanup), else they are untouched. */
 MUST_CHECK enum options_result options_read(int argc, char **argv, config_complain complain,
                                             void *context, struct proxy_options *out_options);
 /* The flags, as --help lists them. */

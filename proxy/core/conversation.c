@@ -209,11 +209,13 @@ void conversation_begin(struct session *s)
         portal != NULL ? portal->statement->text : (const char *)buf_bytes(&s->bracket.body);
     text += candidate->start;
     size_t len = candidate->end - candidate->start;
-    struct replace_settings settings = s->settings;
+    struct replace_settings settings = {0};
     struct settings_problem problem = {.sqlstate = "53200", .message = "out of memory"};
-    if (hints_read(text, len, &settings, &problem) == HINTS_READ) {
+    if (settings_copy(&s->settings, &settings) &&
+        hints_read(text, len, &settings, &problem) == HINTS_READ) {
         t->engine = replace_new(text, len, &settings, REPLACE_CARRY_OUT, s->now);
     }
+    settings_cleanup(&settings);
     if (t->engine == NULL) {
         not_begun(s, &problem);
         return;

@@ -35,7 +35,10 @@ static bool read_startup(struct session *s)
         break;
     case STARTUP_REWRITTEN:
         buf_swap(&packet, &s->startup);
-        s->settings = s->config.settings;
+        if (!settings_assign(&s->settings, &s->config.settings)) {
+            session_fail(s, "53200", "out of memory", NULL);
+            break;
+        }
         buf_add(output_kept(&s->out[CLIENT]), buf_bytes(&answer), buf_len(&answer));
         break;
     case STARTUP_BAD_SETTING:

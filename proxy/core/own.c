@@ -76,7 +76,10 @@ void own_notice_reset_all(struct session *s, const char *text, size_t len)
     struct setting_statement statement = read_statement(text, len);
     if (statement.kind == SETTING_RESET_ALL) {
         own_end_transaction(s);
-        s->settings = s->config.settings;
+        if (!settings_assign(&s->settings, &s->config.settings)) {
+            /* A hook that was reset must not run. */
+            session_fail(s, "53200", "out of memory", NULL);
+        }
     }
     setting_statement_cleanup(&statement);
 }
@@ -128,47 +131,72 @@ static bool keep_outside(struct session *s)
 {
     if (s->outside == NULL) {
         s->outside = mem_new(sizeof(*s->outside));
-        if (s->outside == NULL) {
-            return false;
+        if (s->outside != NULL && !settings_copy(&s->settings, s->outside)) {
+            mem_free(s->outside);
+            s->outside = NULL;
         }
-        *s->outside = s->settings;
     }
-    return true;
+    return s->outside != NULL;
 }
 
 void own_end_transaction(struct session *s)
 {
     if (s->outside != NULL) {
-        s->settings = *s->outside;
+        settings_cleanup(&s->settings);
+        s->settings = *s->outside; /* with its texts */
         mem_free(s->outside);
         s->outside = NULL;
     }
 }
 
+void own_forget(struct session *s)
+{
+    own_end_transaction(s);
+    settings_cleanup(&s->settings);
+    settings_cleanup(&s->config.settings);
+}
+
+/* What the statement says, in `settings`. */
+static bool change(const struct session *s, const struct setting_statement *statement,
+                   enum setting setting, struct replace_settings *settings,
+                   struct settings_problem *out_problem)
+{
+    if (statement->kind != SETTING_RESET) {
+        return settings_set(settings, setting, statement->value, SOURCE_SESSION, out_problem);
+    }
+    if (!settings_reset(settings, setting, &s->config.settings)) {
+        settings_lack_memory(out_problem);
+        return false;
+    }
+    return true;
+}
+
+/* Changes what holds now, and unless it is LOCAL what holds again when SET LOCAL ends. */
 static bool set(struct session *s, const struct setting_statement *statement, struct buf *out)
 {
-    struct replace_settings changed = s->settings;
+    struct replace_settings changed = {0};
     struct settings_problem problem;
     enum setting setting = SETTING_COUNT;
+    bool local = statement->kind == SETTING_SET_LOCAL;
+    bool in_transaction = s->status != 'I';
     if (!settings_find(statement->name, &setting, &problem)) {
         return refuse(out, &problem);
     }
-    if (statement->kind == SETTING_RESET) {
-        settings_reset(&changed, setting, &s->config.settings);
-    } else if (!settings_set(&changed, setting, statement->value, SOURCE_SESSION, &problem)) {
-        return refuse(out, &problem);
-    }
-    bool local = statement->kind == SETTING_SET_LOCAL;
-    if (local && s->status == 'I') {
+    settings_lack_memory(&problem);
+    bool good = settings_copy(&s->settings, &changed) &&
+                change(s, statement, setting, &changed, &problem) &&
+                (!local || !in_transaction || keep_outside(s)) &&
+                (local || s->outside == NULL || settings_reset(s->outside, setting, &changed));
+    if (good && local && !in_transaction) {
         warn_of_local(out);
-    } else if (local && !keep_outside(s)) {
-        return refuse(out,
-                      &(struct settings_problem){.sqlstate = "53200", .message = "out of memory"});
-    } else {
+    } else if (good) {
+        struct replace_settings old = s->settings;
         s->settings = changed;
+        changed = old;
     }
-    if (s->outside != NULL && !local) {
-        settings_reset(s->outside, setting, &changed);
+    settings_cleanup(&changed);
+    if (!good) {
+        return refuse(out, &problem);
     }
     wire_add_command_complete(out, "SET_VARIABLE");
     return true;
@@ -180,12 +208,12 @@ static bool show(const struct session *s, const struct setting_statement *statem
     struct settings_problem problem;
     enum setting setting = SETTING_COUNT;
     char name[MOST_NAME];
-    char value[SETTING_TEXT_LEN];
+    char scratch[SETTING_TEXT_LEN];
     if (!settings_find(statement->name, &setting, &problem)) {
         return refuse(out, &problem);
     }
     column_name(statement, name);
-    settings_text(&s->settings, setting, value);
+    const char *value = settings_text(&s->settings, setting, scratch);
     if (described) {
         wire_add_row_description(out, (const char *const[]){name}, 1);
     }
@@ -202,9 +230,9 @@ static bool show_all(const struct session *s, struct buf *out, bool described)
     for (int i = 0; i < SETTING_COUNT; i++) {
         const struct setting_info *info = setting_info((enum setting)i);
         char name[MOST_NAME];
-        char value[SETTING_TEXT_LEN];
+        char scratch[SETTING_TEXT_LEN];
+        const char *value = settings_text(&s->settings, (enum setting)i, scratch);
         (void)snprintf(name, sizeof(name), "mvswap.%s", info->name);
-        settings_text(&s->settings, (enum setting)i, value);
         wire_add_data_row(
             out,
             (const char *const[]){name, value,

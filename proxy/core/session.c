@@ -109,7 +109,7 @@ struct session *session_new(const struct session_config *config, struct moment n
         return NULL;
     }
     s->config = *config;
-    s->settings = config->settings;
+    s->config.settings = (struct replace_settings){0};
     s->now = now;
     s->status = 'I';
     s->bracket.waiting_ready = -1;
@@ -122,6 +122,11 @@ struct session *session_new(const struct session_config *config, struct moment n
     walk_init(&s->walk[SERVER], LIMIT_RESULT);
     /* Until the server is there the client's messages are held. */
     walk_stop(&s->walk[CLIENT]);
+    if (!settings_copy(&config->settings, &s->config.settings) ||
+        !settings_copy(&config->settings, &s->settings)) {
+        session_free(s);
+        return NULL;
+    }
     return s;
 }
 
@@ -139,7 +144,7 @@ void session_free(struct session *s)
     bracket_cleanup(&s->bracket);
     batch_cleanup(&s->batch);
     prepared_cleanup(&s->prepared);
-    mem_free(s->outside);
+    own_forget(s);
     conversation_cleanup(&s->talk);
     struct action ignored;
     while (next_report(s, &ignored)) {
@@ -283,7 +288,9 @@ size_t session_memory(const struct session *s)
     return buf_len(&s->startup) + buf_len(&s->walk[CLIENT].held) + buf_len(&s->walk[SERVER].held) +
            output_pending(&s->out[CLIENT]) + output_pending(&s->out[SERVER]) +
            buf_len(&s->bracket.body) + buf_len(&s->batch.text) + s->prepared.memory +
-           buf_len(&s->talk.rows.texts) + buf_len(&s->talk.error);
+           buf_len(&s->talk.rows.texts) + buf_len(&s->talk.error) +
+           settings_memory(&s->config.settings) + settings_memory(&s->settings) +
+           (s->outside != NULL ? settings_memory(s->outside) : 0);
 }
 
 void session_set_pressed(struct session *s, bool pressed)

@@ -34,7 +34,7 @@ struct cancel_key {
 struct session_config {
     uint8_t nonce_seed[16];       /* random and secret: names made from it must not be guessable */
     struct cancel_key cancel_key; /* likewise; what the client gets in place of the server's */
-    struct replace_settings settings;
+    struct replace_settings settings; /* the session makes its own copy */
 };
 
 enum session_event_kind {

@@ -299,6 +299,8 @@ void own_add_substitute(struct buf *out, const char *text);
 bool own_answer(struct session *s, const char *text, size_t len, bool described);
 /* The transaction has ended: SET LOCAL is over. */
 void own_end_transaction(struct session *s);
+/* Frees all settings of the session. */
+void own_forget(struct session *s);
 
 /* cancel.c */
 /* Somebody who knows this session's key wants what it does to end. */

@@ -92,6 +92,7 @@ static bool assign(const char *assignment, struct replace_settings *settings,
     *out_no_memory |= text == NULL;
     bool good = text != NULL && settings_find(text, &setting, out_problem) &&
                 settings_set(settings, setting, value, SOURCE_STARTUP, out_problem);
+    *out_no_memory |= text != NULL && !good && settings_lacked_memory(out_problem);
     buf_cleanup(&name);
     return good;
 }

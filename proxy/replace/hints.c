@@ -106,8 +106,10 @@ static enum hints_result apply(const char *name, const char *value, bool readabl
     if (!readable) {
         return refuse_form(name, out_problem);
     }
-    return settings_set(settings, setting, value, SOURCE_HINT, out_problem) ? HINTS_READ
-                                                                            : HINTS_BAD;
+    if (settings_set(settings, setting, value, SOURCE_HINT, out_problem)) {
+        return HINTS_READ;
+    }
+    return settings_lacked_memory(out_problem) ? HINTS_NO_MEMORY : HINTS_BAD;
 }
 
 /* One name=value. */

@@ -70,12 +70,12 @@ struct replace *replace_new(const char *text, size_t len, const struct replace_s
     if (r == NULL) {
         return NULL;
     }
-    r->settings = *settings;
     r->mode = mode;
     r->now = now;
     r->started = now;
     r->text = mem_copy(text, len);
-    if (r->text == NULL || sql_scan(r->text, len, &tokens) != SQL_SCAN_OK) {
+    if (r->text == NULL || !settings_copy(settings, &r->settings) ||
+        sql_scan(r->text, len, &tokens) != SQL_SCAN_OK) {
         goto refused;
     }
     size_t cursor = 0;
@@ -116,6 +116,7 @@ void replace_free(struct replace *r)
         mem_free(r->superusers[i]);
     }
     mem_free(r->superusers);
+    settings_cleanup(&r->settings);
     mem_free(r->text);
     statement_cleanup(&r->statement);
     mem_free(r->user);

@@ -1,6 +1,9 @@
 /* settings: see settings.h. */
 #include "settings.h"
 
+#include "mem.h"
+#include "setting_sql.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -8,7 +11,7 @@
 enum kind {
     KIND_CHOICE,
     KIND_DURATION,
-    KIND_TEXT /* SQL */
+    KIND_SQL /* its text is in settings.sql */
 };
 
 enum { MOST_CHOICES = 4, SECOND_MS = 1000 };
@@ -42,14 +45,14 @@ struct entry {
                  .available = available_},                                                         \
         .kind = KIND_DURATION, .default_value = ms_                                                \
     }
-#define TEXT(name_, description_)                                                                  \
+#define SQL(name_, description_)                                                                   \
     {                                                                                              \
         .info = {.name = name_,                                                                    \
                  .values = "SQL, or empty",                                                        \
                  .default_text = "",                                                               \
                  .description = description_,                                                      \
-                 .available = false},                                                              \
-        .kind = KIND_TEXT                                                                          \
+                 .available = true},                                                               \
+        .kind = KIND_SQL                                                                           \
     }
 /* NOLINTEND(bugprone-macro-parentheses) */
 
@@ -73,10 +76,10 @@ static const struct entry entries[SETTING_COUNT] = {
     [SETTING_INDEXES] = CHOICES("indexes", false, "whether the old view's indexes are made anew",
                                 "carry, drop", "carry", "drop"),
     [SETTING_CHECK] =
-        TEXT("check", "runs before the swap, with {new} and {old}: no row, or one row whose first "
-                      "column is true, passes"),
-    [SETTING_BEFORE_BUILD] = TEXT("before_build", "runs before the build"),
-    [SETTING_AFTER_SWAP] = TEXT("after_swap", "runs after the swap"),
+        SQL("check", "runs before the swap, with {new} and {old}: no row, or one row whose first "
+                     "column is true, passes"),
+    [SETTING_BEFORE_BUILD] = SQL("before_build", "runs before the build"),
+    [SETTING_AFTER_SWAP] = SQL("after_swap", "runs after the swap"),
     [SETTING_BUILD] =
         CHOICES("build", true,
                 "how the server builds: a job in the background survives a recovery of the cluster",
@@ -125,6 +128,21 @@ const struct setting_info *setting_info(enum setting setting)
     return &entries[setting].info;
 }
 
+bool setting_is_sql(enum setting setting)
+{
+    return entries[setting].kind == KIND_SQL;
+}
+
+void settings_lack_memory(struct settings_problem *out_problem)
+{
+    *out_problem = (struct settings_problem){.sqlstate = "53200", .message = "out of memory"};
+}
+
+bool settings_lacked_memory(const struct settings_problem *problem)
+{
+    return strcmp(problem->sqlstate, "53200") == 0;
+}
+
 void settings_init(struct replace_settings *out_settings)
 {
     *out_settings = (struct replace_settings){.values = {0}};
@@ -134,11 +152,79 @@ void settings_init(struct replace_settings *out_settings)
     }
 }
 
-void settings_reset(struct replace_settings *settings, enum setting setting,
+void settings_cleanup(struct replace_settings *settings)
+{
+    for (int i = 0; i < SETTINGS_NUM_SQL; i++) {
+        mem_free(settings->sql[i]);
+        settings->sql[i] = NULL;
+    }
+}
+
+bool settings_copy(const struct replace_settings *settings, struct replace_settings *out_settings)
+{
+    struct replace_settings copy = *settings;
+    bool good = true;
+    for (int i = 0; i < SETTINGS_NUM_SQL; i++) {
+        const char *text = settings->sql[i];
+        copy.sql[i] = text != NULL ? mem_copy(text, strlen(text)) : NULL;
+        good = good && (text == NULL || copy.sql[i] != NULL);
+    }
+    if (!good) {
+        settings_cleanup(&copy);
+        return false;
+    }
+    *out_settings = copy;
+    return true;
+}
+
+bool settings_assign(struct replace_settings *settings, const struct replace_settings *to)
+{
+    struct replace_settings copy;
+    if (!settings_copy(to, &copy)) {
+        return false;
+    }
+    settings_cleanup(settings);
+    *settings = copy;
+    return true;
+}
+
+const char *settings_sql(const struct replace_settings *settings, enum setting setting)
+{
+    const char *text = settings->sql[setting - SETTINGS_FIRST_SQL];
+    return text != NULL ? text : "";
+}
+
+size_t settings_memory(const struct replace_settings *settings)
+{
+    size_t memory = 0;
+    for (int i = 0; i < SETTINGS_NUM_SQL; i++) {
+        memory += settings->sql[i] != NULL ? strlen(settings->sql[i]) + 1 : 0;
+    }
+    return memory;
+}
+
+/* Becomes a copy of `text`. */
+static bool keep_sql(struct replace_settings *settings, enum setting setting, const char *text)
+{
+    char **kept = &settings->sql[setting - SETTINGS_FIRST_SQL];
+    char *copy = text[0] != 0 ? mem_copy(text, strlen(text)) : NULL;
+    if (text[0] != 0 && copy == NULL) {
+        return false;
+    }
+    mem_free(*kept);
+    *kept = copy;
+    return true;
+}
+
+bool settings_reset(struct replace_settings *settings, enum setting setting,
                     const struct replace_settings *to)
 {
+    if (setting_is_sql(setting) && !keep_sql(settings, setting, settings_sql(to, setting))) {
+        return false;
+    }
     settings->values[setting] = to->values[setting];
     settings->sources[setting] = to->sources[setting];
+    return true;
 }
 
 enum { MOST_NAME = 40 /* longer than any; a longer one is near to none */ };
@@ -249,16 +335,8 @@ static bool parse_choice(const struct entry *entry, const char *text, uint32_t *
 
 static bool parse(const struct entry *entry, const char *text, uint32_t *out_value)
 {
-    switch (entry->kind) {
-    case KIND_CHOICE:
-        return parse_choice(entry, text, out_value);
-    case KIND_DURATION:
-        return duration_parse(text, out_value);
-    case KIND_TEXT:
-        break;
-    }
-    *out_value = text[0] != 0;
-    return true;
+    return entry->kind == KIND_CHOICE ? parse_choice(entry, text, out_value)
+                                      : duration_parse(text, out_value);
 }
 
 static void refuse_value(const struct entry *entry, const char *value,
@@ -273,11 +351,31 @@ static void refuse_value(const struct entry *entry, const char *value,
                    entry->kind == KIND_DURATION ? "for example 30s" : entry->info.values);
 }
 
+static bool set_sql(struct replace_settings *settings, enum setting setting, const char *value,
+                    enum setting_source source, struct settings_problem *out_problem)
+{
+    /* A check is asked for one answer. */
+    bool one_statement = setting == SETTING_CHECK;
+    if (value[0] != 0 &&
+        !setting_sql_judge(entries[setting].info.name, value, one_statement, out_problem)) {
+        return false;
+    }
+    if (!keep_sql(settings, setting, value)) {
+        settings_lack_memory(out_problem);
+        return false;
+    }
+    settings->sources[setting] = (uint8_t)source;
+    return true;
+}
+
 bool settings_set(struct replace_settings *settings, enum setting setting, const char *value,
                   enum setting_source source, struct settings_problem *out_problem)
 {
     const struct entry *entry = &entries[setting];
     uint32_t parsed = 0;
+    if (entry->kind == KIND_SQL) {
+        return set_sql(settings, setting, value, source, out_problem);
+    }
     if (!parse(entry, value, &parsed)) {
         refuse_value(entry, value, out_problem);
         return false;
@@ -295,19 +393,19 @@ bool settings_set(struct replace_settings *settings, enum setting setting, const
     return true;
 }
 
-void settings_text(const struct replace_settings *settings, enum setting setting,
-                   char out_text[SETTING_TEXT_LEN])
+const char *settings_text(const struct replace_settings *settings, enum setting setting,
+                          char scratch[SETTING_TEXT_LEN])
 {
     const struct entry *entry = &entries[setting];
     switch (entry->kind) {
     case KIND_CHOICE:
-        (void)snprintf(out_text, SETTING_TEXT_LEN, "%s", entry->choices[settings->values[setting]]);
+        (void)snprintf(scratch, SETTING_TEXT_LEN, "%s", entry->choices[settings->values[setting]]);
         break;
     case KIND_DURATION:
-        duration_text(settings->values[setting], out_text);
+        duration_text(settings->values[setting], scratch);
         break;
-    case KIND_TEXT:
-        out_text[0] = 0;
-        break;
+    case KIND_SQL:
+        return settings_sql(settings, setting);
     }
+    return scratch;
 }

@@ -61,11 +61,22 @@ enum setting_source {
     SOURCE_HINT
 };
 
-/* A value is the number of a choice, or milliseconds. Texts (check and the hooks) can only be empty
- * so far. */
+enum {
+    SETTINGS_FIRST_SQL = SETTING_CHECK, /* up to after_swap they hold SQL */
+    SETTINGS_NUM_SQL = SETTING_AFTER_SWAP - SETTING_CHECK + 1,
+    /* Most bytes of one such text. Every session may set its own, and keeps each up to four times
+     * (what it began with, what holds, what holds again after SET LOCAL, what a replacement uses):
+     * a thousand sessions could keep 96 MiB. Checks that people write are one SELECT. */
+    LIMIT_SETTING_SQL = 8 * 1024
+};
+
+/* A value is the number of a choice, or milliseconds; of a setting that holds SQL its text is the
+ * value. Zero bytes are good settings, which own nothing. A copy by assignment only borrows the
+ * texts; see settings_copy. */
 struct replace_settings {
     uint32_t values[SETTING_COUNT];
     uint8_t sources[SETTING_COUNT]; /* enum setting_source */
+    char *sql[SETTINGS_NUM_SQL];    /* owned; NULL when empty. Read with settings_sql */
 };
 
 struct setting_info {
@@ -80,32 +91,54 @@ const char *setting_source_name(enum setting_source source);
 
 /* What is wrong with a name or a value. Texts are cut to these sizes. */
 struct settings_problem {
-    const char *sqlstate; /* 42704, 22023, 0A000 */
+    const char *sqlstate; /* 42704, 22023, 0A000, 53200 */
     char message[160];
     char hint[160]; /* "" when there is nothing to say */
 };
 
-/* All defaults. */
+/* settings_lack_memory: the problem is that there is none (53200). */
+void settings_lack_memory(struct settings_problem *out_problem);
+bool settings_lacked_memory(const struct settings_problem *problem);
+
+/* All defaults. What they are made of later is freed with settings_cleanup, which leaves the
+ * defaults again but for the sources. */
 void settings_init(struct replace_settings *out_settings);
+void settings_cleanup(struct replace_settings *settings);
+/* settings_copy makes an independent copy; what `out_settings` held is not freed. False without
+ * memory: nothing is written. */
+MUST_CHECK bool settings_copy(const struct replace_settings *settings,
+                              struct replace_settings *out_settings);
+/* settings_assign makes `settings` such a copy of `to`, and frees what they held. False without
+ * memory: they are as they were. */
+MUST_CHECK bool settings_assign(struct replace_settings *settings,
+                                const struct replace_settings *to);
 
 /* settings_find: the setting of that name, in any case, without "mvswap."; a `-` counts as `_` (as
  * in start-up options). False with 42704 and the nearest name as hint. */
 MUST_CHECK bool settings_find(const char *name, enum setting *out_setting,
                               struct settings_problem *out_problem);
-/* settings_set: false, with nothing changed, when the value is none of the setting's (22023) or its
- * feature is missing (0A000). Durations are numbers with ms, s, min, h or d; without a unit
- * seconds; at most 40 days. */
+/* settings_set: false, with nothing changed, when the value is none of the setting's (22023), its
+ * feature is missing (0A000), or there is no memory (53200). Durations are numbers with ms, s, min,
+ * h or d; without a unit seconds; at most 40 days. SQL is judged by setting_sql.h; a message never
+ * holds it. */
 MUST_CHECK bool settings_set(struct replace_settings *settings, enum setting setting,
                              const char *value, enum setting_source source,
                              struct settings_problem *out_problem);
-/* settings_reset: back to what `to` has. */
-void settings_reset(struct replace_settings *settings, enum setting setting,
-                    const struct replace_settings *to);
+/* settings_reset: back to what `to` has. False without memory, with nothing changed. */
+MUST_CHECK bool settings_reset(struct replace_settings *settings, enum setting setting,
+                               const struct replace_settings *to);
 
 enum { SETTING_TEXT_LEN = DURATION_TEXT_LEN };
-/* settings_text writes a value as settings_set reads it. */
-void settings_text(const struct replace_settings *settings, enum setting setting,
-                   char out_text[SETTING_TEXT_LEN]);
+/* settings_text: the value as settings_set reads it: the settings' own text of one that holds SQL,
+ * any other is written to `scratch`. Valid while neither changes. */
+const char *settings_text(const struct replace_settings *settings, enum setting setting,
+                          char scratch[SETTING_TEXT_LEN]);
+/* Does it hold SQL? Such a value is never logged. */
+bool setting_is_sql(enum setting setting);
+/* settings_sql: the text of a setting that holds SQL; "" when it is empty. */
+const char *settings_sql(const struct replace_settings *settings, enum setting setting);
+/* settings_memory: bytes of all texts. */
+size_t settings_memory(const struct replace_settings *settings);
 
 /* How many letters have to be changed, added or left out to make `b` of `a` (Levenshtein); names of
  * 40 letters and more are far from everything. */

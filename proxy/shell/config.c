@@ -170,6 +170,16 @@ void config_defaults(struct proxy_options *out_options)
     }
 }
 
+void config_cleanup(struct proxy_options *options)
+{
+    settings_cleanup(&options->settings);
+}
+
+bool config_is_sql(size_t index)
+{
+    return index >= NUM_OWN_OPTIONS && setting_is_sql((enum setting)(index - NUM_OWN_OPTIONS));
+}
+
 static void address_text(const struct address *address, char out_text[CONFIG_TEXT_LEN])
 {
     bool is_ipv6 = strchr(address->host, ':') != NULL;
@@ -177,30 +187,31 @@ static void address_text(const struct address *address, char out_text[CONFIG_TEX
                    address->port);
 }
 
-void config_text(const struct proxy_options *options, size_t index, char out_text[CONFIG_TEXT_LEN])
+const char *config_text(const struct proxy_options *options, size_t index,
+                        char scratch[CONFIG_TEXT_LEN])
 {
     if (index >= NUM_OWN_OPTIONS) {
-        settings_text(&options->settings, (enum setting)(index - NUM_OWN_OPTIONS), out_text);
-        return;
+        return settings_text(&options->settings, (enum setting)(index - NUM_OWN_OPTIONS), scratch);
     }
     switch ((enum own_option)index) {
     case OPTION_LISTEN:
-        address_text(&options->listen, out_text);
+        address_text(&options->listen, scratch);
         break;
     case OPTION_SERVER:
-        address_text(&options->server, out_text);
+        address_text(&options->server, scratch);
         break;
     case OPTION_MAX_CONNECTIONS:
-        (void)snprintf(out_text, CONFIG_TEXT_LEN, "%u", options->max_connections);
+        (void)snprintf(scratch, CONFIG_TEXT_LEN, "%u", options->max_connections);
         break;
     case OPTION_SHUTDOWN_TIMEOUT:
-        duration_text(options->shutdown_timeout_ms, out_text);
+        duration_text(options->shutdown_timeout_ms, scratch);
         break;
     default:
-        (void)snprintf(out_text, CONFIG_TEXT_LEN, "%s",
+        (void)snprintf(scratch, CONFIG_TEXT_LEN, "%s",
                        log_level_name((enum log_level)options->log_level));
         break;
     }
+    return scratch;
 }
 
 /* One file that is being read. */

@@ -188,7 +188,7 @@ static void lock(struct conn *c, const char *family)
 static void connect_server(struct conn *c)
 {
     struct proxy *p = c->proxy;
-    if (p->num_roles[CONN_SESSION] >= p->options.max_connections) {
+    if (p->num_roles[CONN_SESSION] >= p->max_connections) {
         conn_tell_side(c, EVENT_TURNED_AWAY, SERVER, NULL);
         return;
     }

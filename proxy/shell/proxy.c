@@ -161,33 +161,35 @@ static void on_signal(uv_signal_t *signal_handle, int number)
     end_if_empty(p);
 }
 
+/* SQL is not shown: it is somebody's statement. */
+static void log_change(size_t index, const char *was, const char *is)
+{
+    const struct config_option *option = config_option(index);
+    bool shown = !config_is_sql(index);
+    log_line(option->needs_restart ? LOG_WARNING : LOG_INFO, "reload", "key", option->key, "was",
+             shown ? was : "", "is", shown ? is : "", "detail",
+             option->needs_restart ? "takes effect at the next start" : "", NULL);
+}
+
 /* What is new is logged; what needs a restart stays as it was. Sessions that run keep what they
  * began with. */
-static void apply(struct proxy *p, struct proxy_options *read)
+static void apply(struct proxy *p, const struct proxy_options *read)
 {
     unsigned changes = 0;
     for (size_t i = 0; i < config_num_options(); i++) {
-        char was[CONFIG_TEXT_LEN];
-        char is[CONFIG_TEXT_LEN];
-        const struct config_option *option = config_option(i);
-        config_text(&p->configured, i, was);
-        config_text(read, i, is);
-        if (strcmp(was, is) == 0) {
-            continue;
+        char scratch[2][CONFIG_TEXT_LEN];
+        const char *was = config_text(&p->options, i, scratch[0]);
+        const char *is = config_text(read, i, scratch[1]);
+        if (strcmp(was, is) != 0) {
+            changes++;
+            log_change(i, was, is);
         }
-        changes++;
-        log_line(option->needs_restart ? LOG_WARNING : LOG_INFO, "reload", "key", option->key,
-                 "was", was, "is", is, "detail",
-                 option->needs_restart ? "takes effect at the next start" : "", NULL);
     }
     if (changes == 0) {
         log_line(LOG_INFO, "reload", "detail", "nothing has changed", NULL);
     }
-    p->options.server = read->server;
-    p->options.shutdown_timeout_ms = read->shutdown_timeout_ms;
-    p->options.settings = read->settings;
-    p->options.log_level = read->log_level;
-    p->configured = *read;
+    config_cleanup(&p->options);
+    p->options = *read;
     log_set_level((enum log_level)read->log_level);
 }
 
@@ -232,8 +234,7 @@ static void on_wake(uv_async_t *async)
 static void fit_descriptors(struct proxy *p)
 {
     struct rlimit limit;
-    rlim_t wanted =
-        (rlim_t)p->options.max_connections * 2 + RESERVED_FDS + OTHERS_MOST + CANCELS_MOST;
+    rlim_t wanted = (rlim_t)p->max_connections * 2 + RESERVED_FDS + OTHERS_MOST + CANCELS_MOST;
     p->others_most = OTHERS_MOST;
     p->cancels_most = CANCELS_MOST;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
@@ -250,7 +251,7 @@ static void fit_descriptors(struct proxy *p)
         p->others_most = (unsigned)others;
         p->cancels_most = others / 4 < CANCELS_MOST ? (unsigned)(others / 4 + 1) : CANCELS_MOST;
         rlim_t usable = (rest - others - p->cancels_most) / 2;
-        if (usable >= p->options.max_connections) {
+        if (usable >= p->max_connections) {
             return; /* only the reserves are smaller */
         }
         char text[24];
@@ -258,7 +259,7 @@ static void fit_descriptors(struct proxy *p)
         log_line(LOG_WARNING, "descriptors", "detail",
                  "the limit of open files allows fewer connections than asked for",
                  "max_connections", text, NULL);
-        p->options.max_connections = (unsigned)usable;
+        p->max_connections = (unsigned)usable;
     }
 }
 
@@ -329,17 +330,18 @@ static void init_handles(struct proxy *p)
     }
 }
 
-int proxy_run(const struct proxy_options *options, const struct proxy_reload *reload)
+int proxy_run(struct proxy_options *options, const struct proxy_reload *reload)
 {
     struct proxy *p = mem_new(sizeof(*p));
     if (p == NULL || (p->registry = registry_new()) == NULL || uv_loop_init(&p->loop) != 0) {
         (void)fputs("mvswap: out of memory\n", stderr);
         registry_free(p != NULL ? p->registry : NULL);
         mem_free(p);
+        config_cleanup(options);
         return 1;
     }
     p->options = *options;
-    p->configured = *options;
+    p->max_connections = options->max_connections;
     p->reload = *reload;
     log_set_level((enum log_level)options->log_level);
     (void)signal(SIGPIPE, SIG_IGN);
@@ -362,6 +364,7 @@ int proxy_run(const struct proxy_options *options, const struct proxy_reload *re
         log_line(LOG_INFO, "stopped", NULL);
     }
     registry_free(p->registry);
+    config_cleanup(&p->options);
     mem_free(p);
     return status;
 }

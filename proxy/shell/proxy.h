@@ -20,18 +20,18 @@ struct proxy_options {
     struct replace_settings settings;
 };
 
-/* Reads the configuration once more. False, after every problem has been logged, when any part of
- * it is wrong: then nothing changes. */
+/* Reads the configuration once more; the proxy owns what it gets. False, after every problem has
+ * been logged, when any part of it is wrong: then nothing changes. */
 struct proxy_reload {
     bool (*read)(void *context, struct proxy_options *out_options);
     void *context;
 };
 
 /*
- * proxy_run serves with `options`, and on SIGHUP with what `reload` reads, until SIGTERM or SIGINT
- * has been obeyed and returns 0, or returns 1 after it has written one line that says why it could
- * not start.
+ * proxy_run serves with `options`, which it owns from now on, and on SIGHUP with what `reload`
+ * reads, until SIGTERM or SIGINT has been obeyed and returns 0, or returns 1 after it has written
+ * one line that says why it could not start.
  */
-MUST_CHECK int proxy_run(const struct proxy_options *options, const struct proxy_reload *reload);
+MUST_CHECK int proxy_run(struct proxy_options *options, const struct proxy_reload *reload);
 
 #endif

@@ -20,8 +20,8 @@ enum proxy_phase {
 };
 
 struct proxy {
-    struct proxy_options options;
-    struct proxy_options configured; /* as they were read; max_connections may have been lowered */
+    struct proxy_options options; /* as they were read last */
+    unsigned max_connections;     /* as at start, or fewer */
     uv_loop_t loop;
     uv_tcp_t listener;
     uv_signal_t signals[3]; /* TERM, INT, HUP */

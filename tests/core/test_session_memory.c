@@ -56,6 +56,13 @@ static const struct scenario scenarios[] = {
       "Query \"COMMIT\""},
      3,
      true},
+    {{"Query \"SET mvswap.check = 'SELECT true'; SET mvswap.after_swap = 'SELECT 1; SELECT 2'\"",
+      "Query \"BEGIN\"", "Query \"SET LOCAL mvswap.check = 'SELECT false'\"",
+      "Query \"SET mvswap.before_build = 'SELECT 3'\"", "Query \"COMMIT\"",
+      "Query \"RESET mvswap.check\"", "Query \"RESET ALL\"",
+      "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1 /* mvswap: before_build='' */\""},
+     9,
+     true},
 };
 
 /* `patient`: each line is sent when the last one has been answered. Returns whether an allocation

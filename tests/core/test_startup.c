@@ -240,6 +240,8 @@ static const struct options options[] = {
     {"-c a=b -c mvswap.notices=off -c c=d", "-c a=b -c c=d", "off background 500ms"},
     {"-c mvswap.build=foreground --mvswap.notices=off -d 5", " -d 5", "off foreground 500ms"},
     {"-c mvswap.notices=off -c mvswap.notices=summary", NULL, "summary background 500ms"},
+    {"-c mvswap.check=SELECT\\ true --mvswap.after-swap=SELECT\\ 1;SELECT\\ 2", NULL,
+     "progress background 500ms"},
     {"-c x=mvswap.notices=off", "-c x=mvswap.notices=off", "progress background 500ms"},
     {"-c", "-c", "progress background 500ms"},
     {"-c mvswap.notices=off -c", " -c", "off background 500ms"},
@@ -292,13 +294,14 @@ Test(startup, settings_in_options)
             }
             if (result == STARTUP_REWRITTEN) {
                 expect_bytes(&server, &wanted, options[i].given);
-                settings_text(&settings, SETTING_NOTICES, text[0]);
-                settings_text(&settings, SETTING_BUILD, text[1]);
-                settings_text(&settings, SETTING_DRAIN_MIN, text[2]);
+                (void)settings_text(&settings, SETTING_NOTICES, text[0]);
+                (void)settings_text(&settings, SETTING_BUILD, text[1]);
+                (void)settings_text(&settings, SETTING_DRAIN_MIN, text[2]);
                 (void)snprintf(shown, sizeof(shown), "%s %s %s", text[0], text[1], text[2]);
                 cr_expect(eq(str, shown, (char *)options[i].shown), "%s", options[i].given);
             }
             cr_expect(result == STARTUP_NO_MEMORY || buf_len(&client) == 0);
+            settings_cleanup(&settings);
             buf_cleanup(&given);
             buf_cleanup(&wanted);
             buf_cleanup(&server);
@@ -312,10 +315,13 @@ Test(startup, a_bad_setting_is_told)
     static const struct {
         const char *given;
         const char *sqlstate;
-    } rows[] = {
-        {"-c mvswap.notice=off", "42704"}, {"-c mvswap.notices=loud", "22023"},
-        {"-c mvswap.notices", "22023"},    {"-c mvswap.keep_old=1h", "0A000"},
-        {"-c mvswap.=1", "42704"},         {"-c mvswap.notices=off --mvswap.a=b -c c=d", "42704"}};
+    } rows[] = {{"-c mvswap.notice=off", "42704"},
+                {"-c mvswap.notices=loud", "22023"},
+                {"-c mvswap.notices", "22023"},
+                {"-c mvswap.keep_old=1h", "0A000"},
+                {"-c mvswap.check=SELECT\\ $1", "22023"},
+                {"-c mvswap.=1", "42704"},
+                {"-c mvswap.notices=off --mvswap.a=b -c c=d", "42704"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct buf given = {0};
         struct buf server = {0};

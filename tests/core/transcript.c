@@ -392,6 +392,7 @@ bool transcript_play(struct transcript *t, struct cutting cutting)
     struct session_config config;
     bool ok = config_of(t, &config);
     p.s = session_new(&config, p.now);
+    settings_cleanup(&config.settings);
     ok = ok && p.s != NULL;
     for (size_t i = 0; ok && i < t->num_lines; i++) {
         ok = do_line(&p, i);

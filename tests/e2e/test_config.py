@@ -93,6 +93,23 @@ def test_a_hangup_reads_it_again_and_says_what_changed(tmp_path, server):
         assert proxy.end() == 0
 
 
+def test_sql_is_not_logged(tmp_path, server):
+    path = configured(tmp_path, server)
+    with Proxy(server.port, "--config", path, "--log-level", "debug") as proxy:
+        for text in ("check = SELECT 'secret' = {new}", "check = SELECT 'secret $$"):
+            configured(tmp_path, server, f"[replace]\n{text}\n")
+            proxy.signal(signal.SIGHUP)
+            assert eventually(lambda: lines(proxy, "reload"))
+            with connect(proxy.port) as conn:
+                conn.execute("SET mvswap.after_swap = 'SELECT secret'")
+                assert conn.execute("SHOW mvswap.check").fetchone() == ("SELECT 'secret' = {new}",)
+        assert eventually(lambda: lines(proxy, "config"))
+        assert lines(proxy, "reload")[0].rstrip().endswith("event=reload key=check")
+        assert "it cannot be read as SQL" in lines(proxy, "config")[0]
+        assert not any("secret" in line or "SELECT" in line for line in proxy.lines)
+        assert proxy.end() == 0
+
+
 def test_a_wrong_file_changes_nothing(tmp_path, server):
     path = configured(tmp_path, server, "[replace]\nnotices = off\n")
     with Proxy(server.port, "--config", path) as proxy:

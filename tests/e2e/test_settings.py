@@ -44,6 +44,16 @@ def test_a_value_is_set_shown_and_reset(session):
     assert session.value("build_timeout") == "0"
 
 
+def test_sql_is_set_and_shown_whole(session):
+    for name, text in [("check", "SELECT count(*) > 0 FROM {new} -- and no more"),
+                       ("before_build", "FLUSH; SELECT 'it''s'"), ("after_swap", "SELECT " + "1 + " * 2000 + "1")]:
+        quoted = text.replace("'", "''")
+        session.run(f"SET mvswap.{name} = '{quoted}'")
+        assert session.value(name) == text
+        session.run(f"RESET mvswap.{name}")
+        assert session.value(name) == ""
+
+
 def test_all_are_shown_with_their_source(session):
     session.run("SET mvswap.notices = off")
     shown = session.run("SHOW mvswap")
@@ -72,6 +82,10 @@ def test_it_does_what_it_says(session):
      "Perhaps you meant mvswap.drain."),
     ("SET mvswap.build = fast", "22023", 'invalid value for setting "mvswap.build": "fast"',
      "Available values: background, foreground."),
+    ("SET mvswap.check = 'SELECT true; SELECT true'", "22023",
+     'invalid value for setting "mvswap.check": it holds more than one statement', "Write one query."),
+    ("SET mvswap.after_swap = 'SELECT 1 WHERE $1'", "22023",
+     'invalid value for setting "mvswap.after_swap": it holds a parameter', "Nothing is bound to $1 here."),
     ("SET mvswap.keep_old = '1h'", "0A000", "mvswap.keep_old cannot be changed yet",
      "This version knows its default only."),
 ])

@@ -298,6 +298,7 @@ static void check_startup(const uint8_t *data, size_t size)
     }
     require(result != STARTUP_NO_MEMORY && buf_len(&again) == 0);
     require(result != STARTUP_AS_IS || buf_len(&packet) + buf_len(&answer) == 0);
+    settings_cleanup(&settings);
     buf_cleanup(&given);
     buf_cleanup(&packet);
     buf_cleanup(&answer);

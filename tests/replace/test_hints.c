@@ -40,15 +40,18 @@ static const struct {
     {"/* mvswap: build='foreground' x */ SELECT 1", HINTS_BAD, "22023"},
     {"/* mvswap: ,build=foreground */ SELECT 1", HINTS_BAD, "42704"},
     {"/* mvswap: build=foreground; notices=off */ SELECT 1", HINTS_BAD, "22023"},
-    {"/* mvswap: check='it''s, well' */ SELECT 1", HINTS_BAD, "0A000"},
+    {"/* mvswap: check='SELECT ''it''''s, well''', notices=off */ SELECT 1", HINTS_READ,
+     "background off 0"},
+    {"/* mvswap: check='it''s, well' */ SELECT 1", HINTS_BAD, "22023"},
+    {"/* mvswap: before_build='SELECT $1' */ SELECT 1", HINTS_BAD, "22023"},
 };
 
 static void show(const struct replace_settings *settings, char out_shown[3 * SETTING_TEXT_LEN])
 {
     char text[3][SETTING_TEXT_LEN];
-    settings_text(settings, SETTING_BUILD, text[0]);
-    settings_text(settings, SETTING_NOTICES, text[1]);
-    settings_text(settings, SETTING_BUILD_TIMEOUT, text[2]);
+    (void)settings_text(settings, SETTING_BUILD, text[0]);
+    (void)settings_text(settings, SETTING_NOTICES, text[1]);
+    (void)settings_text(settings, SETTING_BUILD_TIMEOUT, text[2]);
     (void)snprintf(out_shown, (size_t)3 * SETTING_TEXT_LEN, "%s %s %s", text[0], text[1], text[2]);
 }
 
@@ -76,6 +79,7 @@ Test(hints, are_read_or_refused)
                 cr_expect(eq(str, (char *)problem.sqlstate, (char *)rows[i].shown), "%s",
                           rows[i].text);
             }
+            settings_cleanup(&settings);
         }
     }
 }
@@ -89,4 +93,15 @@ Test(hints, are_marked_as_such)
     cr_assert(eq(int, hints_read(text, strlen(text), &settings, &problem), HINTS_READ));
     cr_expect(eq(int, settings.sources[SETTING_NOTICES], SOURCE_HINT));
     cr_expect(eq(int, settings.sources[SETTING_BUILD], SOURCE_BUILT_IN));
+}
+
+Test(hints, may_hold_sql)
+{
+    static const char text[] = "/* mvswap: check='SELECT ''it''''s, well''' */ SELECT 1";
+    struct replace_settings settings;
+    struct settings_problem problem;
+    settings_init(&settings);
+    cr_assert(eq(int, hints_read(text, strlen(text), &settings, &problem), HINTS_READ));
+    cr_expect(eq(str, (char *)settings_sql(&settings, SETTING_CHECK), "SELECT 'it''s, well'"));
+    settings_cleanup(&settings);
 }

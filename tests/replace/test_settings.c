@@ -25,9 +25,9 @@ Test(settings, defaults_are_what_the_table_says)
     struct replace_settings s = defaults();
     for (int i = 0; i < SETTING_COUNT; i++) {
         char text[SETTING_TEXT_LEN];
-        settings_text(&s, (enum setting)i, text);
-        cr_expect(eq(str, text, (char *)setting_info((enum setting)i)->default_text), "%s",
-                  setting_info((enum setting)i)->name);
+        cr_expect(eq(str, (char *)settings_text(&s, (enum setting)i, text),
+                     (char *)setting_info((enum setting)i)->default_text),
+                  "%s", setting_info((enum setting)i)->name);
         cr_expect(eq(int, s.sources[i], SOURCE_BUILT_IN));
         cr_expect(eq(int, (int)named(setting_info((enum setting)i)->name), i));
         cr_expect(ne(str, (char *)setting_info((enum setting)i)->description, ""));
@@ -45,7 +45,8 @@ Test(settings, a_default_can_be_set_and_changes_nothing)
                   "%s: %s", info->name, problem.message);
         cr_expect(eq(int, (int)s.values[i], (int)defaults().values[i]));
         cr_expect(eq(int, s.sources[i], SOURCE_SESSION));
-        settings_reset(&s, (enum setting)i, &(struct replace_settings){.sources = {SOURCE_FILE}});
+        cr_expect(settings_reset(&s, (enum setting)i,
+                                 &(struct replace_settings){.sources = {SOURCE_FILE}}));
         cr_expect(eq(int, (int)s.values[i], 0));
     }
 }

@@ -41,12 +41,11 @@ static bool read_text(const char *text, struct proxy_options *options, struct co
 
 static const char *value_of(const struct proxy_options *options, const char *key)
 {
-    static char text[CONFIG_TEXT_LEN];
+    static char scratch[CONFIG_TEXT_LEN];
     struct config_problem problem;
     size_t index = 0;
     cr_assert(config_find(NULL, key, &index, &problem), "%s", key);
-    config_text(options, index, text);
-    return text;
+    return config_text(options, index, scratch);
 }
 
 Test(config, a_file_is_read)
@@ -167,13 +166,13 @@ Test(config, every_option_is_documented_and_reads_its_own_text)
     for (size_t i = 0; i < config_num_options(); i++) {
         const struct config_option *option = config_option(i);
         struct config_problem problem;
-        char text[CONFIG_TEXT_LEN];
+        char scratch[CONFIG_TEXT_LEN];
         size_t found = 0;
         cr_expect(ne(str, (char *)option->description, ""), "%s", option->key);
         cr_expect(config_find(option->section, option->key, &found, &problem) && found == i);
-        config_text(&o, i, text);
+        const char *text = config_text(&o, i, scratch);
         if (option->default_text[0] != 0 || strcmp(option->section, "replace") == 0) {
-            cr_expect(eq(str, text, (char *)option->default_text), "%s", option->key);
+            cr_expect(eq(str, (char *)text, (char *)option->default_text), "%s", option->key);
             cr_expect(config_set(&o, i, text, SOURCE_COMMAND_LINE, &problem), "%s", option->key);
         }
     }
