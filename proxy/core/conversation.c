@@ -35,10 +35,7 @@ static void finish(struct session *s)
     if (!s->client_left) {
         answer_outcome(s, outcome);
     }
-    if (s->lock_taken) {
-        session_act(s, ACTION_UNLOCK, CLIENT);
-        s->lock_taken = false;
-    }
+    shares_end(s);
     conversation_cleanup(&s->talk);
     if (lost || s->client_left) {
         session_close(s, lost ? "server connection lost" : "client left");
@@ -135,24 +132,14 @@ static bool grant(struct session *s, const struct replace_request *request)
         replace_result(t->engine, &(struct replace_result){.kind = REPLACE_WAITED}, s->now);
         return true;
     case REPLACE_LOCK:
-        buf_cleanup(&s->family);
-        buf_add_text(&s->family, request->family);
-        if (buf_text(&s->family) == NULL) {
-            /* Nothing has been made on the server before the lock. */
-            session_fail(s, "53200", "out of memory", NULL);
-            return false;
-        }
-        s->lock_taken = true;
-        t->wait = ENGINE_WAITS_LOCK;
-        session_act(s, ACTION_LOCK, CLIENT);
+        shares_ask_lock(s, request->family);
         return false;
     case REPLACE_SLOT:
+        shares_ask_slot(s);
+        return false;
     case REPLACE_END_SLOT:
-        /* Not limited yet. */
-        replace_result(t->engine,
-                       &(struct replace_result){
-                           .kind = request->kind == REPLACE_SLOT ? REPLACE_LOCKED : REPLACE_OK},
-                       s->now);
+        shares_end_slot(s);
+        replace_result(t->engine, &(struct replace_result){.kind = REPLACE_OK}, s->now);
         return true;
     case REPLACE_DONE:
         break;
@@ -175,6 +162,9 @@ static void drive(struct session *s)
         if (more) {
             answer_log_step(s);
             answer_notices(s);
+            if (s->talk.wait == ENGINE_WAITS_SLOT) {
+                shares_end_slot(s); /* cancelled: it does not wait for one any more */
+            }
             s->talk.wait = ENGINE_IDLE;
             more = grant(s, &request);
         }
@@ -327,13 +317,11 @@ void conversation_message(struct session *s, const struct wire_header *header, c
     }
 }
 
-void conversation_locked(struct session *s)
+void conversation_go_on(struct session *s, const struct replace_result *result)
 {
-    if (s->state == SESSION_REPLACING && s->talk.wait == ENGINE_WAITS_LOCK) {
-        s->talk.wait = ENGINE_IDLE;
-        replace_result(s->talk.engine, &(struct replace_result){.kind = REPLACE_LOCKED}, s->now);
-        drive(s);
-    }
+    s->talk.wait = ENGINE_IDLE;
+    replace_result(s->talk.engine, result, s->now);
+    drive(s);
 }
 
 /* A cancel may come to the server before the statement that it is meant for. */

@@ -139,7 +139,11 @@ void session_event(struct session *s, const struct session_event *event, struct 
         }
         break;
     case EVENT_LOCKED:
-        conversation_locked(s);
+        shares_locked(s);
+        break;
+    case EVENT_SLOT:
+    case EVENT_SLOT_REFUSED:
+        shares_slot(s, event->kind == EVENT_SLOT);
         break;
     case EVENT_DEADLINE:
         on_deadline(s);

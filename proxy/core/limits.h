@@ -46,6 +46,10 @@ enum {
     LIMIT_PROCESS = 256 * 1024 * 1024,
     /* Then only statements up to this are looked at. */
     LIMIT_PRESSED_STATEMENT = 16 * 1024,
+    /* Replacements that wait for one of the max_builds slots; more are refused with 53300. Each
+     * holds the lock on its view and a session, and one that comes behind so many builds would wait
+     * for hours: better told at once. */
+    LIMIT_WAITING_BUILDS = 64,
     /* From accept to the first ReadyForQuery, as PostgreSQL's authentication_timeout. */
     LIMIT_LOGIN_MS = 60 * 1000,
     /* A client that has ended its side: how long a statement may still run for it (it may be a

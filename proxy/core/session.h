@@ -43,6 +43,8 @@ enum session_event_kind {
     EVENT_EOF,            /* `side` sends no more */
     EVENT_BROKEN,         /* `side` is gone: reset or write error */
     EVENT_LOCKED,         /* the lock that was asked for is held */
+    EVENT_SLOT,           /* the slot for a build that was asked for is held */
+    EVENT_SLOT_REFUSED,   /* too many wait for one */
     EVENT_DEADLINE,       /* session_deadline has passed */
     EVENT_DRAIN,          /* shutdown: end as soon as nothing runs */
     EVENT_SHUTDOWN,       /* shutdown: end now; replacements undo first */
@@ -62,6 +64,9 @@ enum action_kind {
     ACTION_SHUTDOWN_WRITE, /* once the output of `side` is written, pass its end on (half-close) */
     ACTION_LOCK,           /* take `family` in the registry, then EVENT_LOCKED */
     ACTION_UNLOCK,         /* release it, or leave the queue for it */
+    ACTION_TAKE_SLOT,      /* take a slot for a build in the registry, then EVENT_SLOT or
+                            * EVENT_SLOT_REFUSED */
+    ACTION_END_SLOT,       /* give it back, or leave the queue for it */
     ACTION_CANCEL,         /* this is a CancelRequest: tell EVENT_CANCEL to the session that has
                             * `key`, and EVENT_CANCEL_DONE to this one when that one gives
                             * ACTION_CANCEL_DONE or ends, or at once when there is none */

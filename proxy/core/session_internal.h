@@ -12,6 +12,7 @@
  *     own.c            SET, RESET and SHOW of settings of ours
  *     cancel.c         cancels of this session, and those that are not ours to carry out
  *     conversation.c   drives the replacement engine over the server connection
+ *     shares.c         what it shares with others of the process: locks, slots for builds
  *     answers.c        what the client and the log are told of a replacement
  *     leaving.c        has the client gone while its bytes are held?
  */
@@ -103,6 +104,7 @@ enum engine_wait {
     ENGINE_WAITS_RESULT,
     ENGINE_WAITS_TIME,
     ENGINE_WAITS_LOCK,
+    ENGINE_WAITS_SLOT,
     ENGINE_WAITS_CANCEL /* nothing is sent while a CancelRequest is on its way: it would be hit */
 };
 
@@ -204,6 +206,7 @@ struct session {
     size_t num_reports;
     struct buf family; /* of the lock */
     bool lock_taken;
+    bool slot_taken; /* or waited for */
 };
 
 /* session.c */
@@ -322,11 +325,23 @@ uint64_t conversation_wake_ms(const struct session *s);
 void conversation_begin(struct session *s);
 void conversation_message(struct session *s, const struct wire_header *header, const uint8_t *whole,
                           bool lasting);
-void conversation_locked(struct session *s);
+/* What the engine waited for, besides an answer of the server and the time. */
+void conversation_go_on(struct session *s, const struct replace_result *result);
 void conversation_deadline(struct session *s);
 void conversation_lost(struct session *s);
 void conversation_cancel(struct session *s, enum replace_reason why);
 void conversation_cleanup(struct conversation *t);
+
+/* shares.c */
+/* The engine wants the lock of a family, or a slot. Without memory the session ends. */
+void shares_ask_lock(struct session *s, const char *family);
+void shares_ask_slot(struct session *s);
+/* The shell says so. */
+void shares_locked(struct session *s);
+void shares_slot(struct session *s, bool granted);
+/* Gives back the slot, or everything: the replacement has ended. */
+void shares_end_slot(struct session *s);
+void shares_end(struct session *s);
 
 /* answers.c */
 void answer_notices(struct session *s);

@@ -12,11 +12,12 @@ enum own_option {
     OPTION_LISTEN,
     OPTION_SERVER,
     OPTION_MAX_CONNECTIONS,
+    OPTION_MAX_BUILDS,
     OPTION_SHUTDOWN_TIMEOUT,
     OPTION_LOG_LEVEL,
     NUM_OWN_OPTIONS
 };
-enum { NUM_OPTIONS = NUM_OWN_OPTIONS + SETTING_COUNT, MOST_CONNECTIONS = 100000 };
+enum { NUM_OPTIONS = NUM_OWN_OPTIONS + SETTING_COUNT };
 
 static const struct config_option own[NUM_OWN_OPTIONS] = {
     [OPTION_LISTEN] = {"proxy", "listen", "HOST:PORT", "",
@@ -29,6 +30,11 @@ static const struct config_option own[NUM_OWN_OPTIONS] = {
                                 "more are refused with 53300; lowered when the limit of open files "
                                 "is too low",
                                 true},
+    [OPTION_MAX_BUILDS] = {"proxy", "max_builds", "N", "4",
+                           "views that are built at one time; further replacements wait in the "
+                           "order in which they came, more than 64 are refused with 53300; 0: no "
+                           "limit",
+                           false},
     [OPTION_SHUTDOWN_TIMEOUT] = {"proxy", "shutdown_timeout", "DURATION", "30s",
                                  "after SIGTERM, how long running statements may go on; a second "
                                  "signal ends them at once",
@@ -107,12 +113,16 @@ static bool set_address(struct address *out, const char *value, struct config_pr
     return address_parse(value, out, &why) || refuse(out_problem, "bad address", value, why);
 }
 
-static bool set_number(unsigned *out, const char *value, struct config_problem *out_problem)
+static bool set_number(unsigned *out, const char *value, unsigned least,
+                       struct config_problem *out_problem)
 {
+    enum { MOST = 100000 };
+    char hint[64];
     char *end = NULL;
     unsigned long number = strtoul(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end != 0 || number < 1 || number > MOST_CONNECTIONS) {
-        return refuse(out_problem, "bad number", value, "Expected a number from 1 to 100000.");
+    if (value[0] < '0' || value[0] > '9' || *end != 0 || number < least || number > MOST) {
+        (void)snprintf(hint, sizeof(hint), "Expected a number from %u to %u.", least, MOST);
+        return refuse(out_problem, "bad number", value, hint);
     }
     *out = (unsigned)number;
     return true;
@@ -127,7 +137,9 @@ static bool set_own(struct proxy_options *options, size_t index, const char *val
     case OPTION_SERVER:
         return set_address(&options->server, value, out_problem);
     case OPTION_MAX_CONNECTIONS:
-        return set_number(&options->max_connections, value, out_problem);
+        return set_number(&options->max_connections, value, 1, out_problem);
+    case OPTION_MAX_BUILDS:
+        return set_number(&options->max_builds, value, 0, out_problem);
     case OPTION_SHUTDOWN_TIMEOUT:
         return duration_parse(value, &options->shutdown_timeout_ms) ||
                refuse(out_problem, "bad duration", value,
@@ -202,6 +214,9 @@ const char *config_text(const struct proxy_options *options, size_t index,
         break;
     case OPTION_MAX_CONNECTIONS:
         (void)snprintf(scratch, CONFIG_TEXT_LEN, "%u", options->max_connections);
+        break;
+    case OPTION_MAX_BUILDS:
+        (void)snprintf(scratch, CONFIG_TEXT_LEN, "%u", options->max_builds);
         break;
     case OPTION_SHUTDOWN_TIMEOUT:
         duration_text(options->shutdown_timeout_ms, scratch);

@@ -85,15 +85,15 @@ static void release_cancels(const struct conn *c, bool only_sent)
     }
 }
 
-static void conn_destroy(struct conn *c)
+void conn_destroy(struct conn *c)
 {
     if (c->destroyed) {
         return;
     }
     c->destroyed = true;
-    registry_unlock(c->proxy->registry, c->id);
+    conn_unlock(c);
+    conn_end_slot(c);
     registry_forget_key(c->proxy->registry, c->id);
-    (void)uv_async_send(&c->proxy->wake);
     release_cancels(c, false);
     if (c->resolving) {
         (void)uv_cancel((uv_req_t *)&c->resolve); /* one that runs already just ends */
@@ -167,21 +167,6 @@ static void on_timer(uv_timer_t *timer)
     c->timer_due = MOMENT_NEVER;
     conn_tell_side(c, EVENT_DEADLINE, CLIENT, NULL);
     conn_pump(c);
-}
-
-static void lock(struct conn *c, const char *family)
-{
-    switch (registry_lock(c->proxy->registry, family, c->id)) {
-    case REGISTRY_LOCKED:
-        conn_tell_side(c, EVENT_LOCKED, CLIENT, NULL);
-        break;
-    case REGISTRY_QUEUED:
-        break;
-    case REGISTRY_NO_MEMORY:
-        log_line(LOG_ERROR, "out_of_memory", NULL);
-        conn_destroy(c);
-        break;
-    }
 }
 
 /* Becomes a session if there is room for one more. */
@@ -262,11 +247,16 @@ static void perform(struct conn *c, const struct action *action)
         c->peers[action->side].end_wanted = true;
         break;
     case ACTION_LOCK:
-        lock(c, action->family);
+        conn_lock(c, action->family);
         break;
     case ACTION_UNLOCK:
-        registry_unlock(c->proxy->registry, c->id);
-        (void)uv_async_send(&c->proxy->wake);
+        conn_unlock(c);
+        break;
+    case ACTION_TAKE_SLOT:
+        conn_take_slot(c);
+        break;
+    case ACTION_END_SLOT:
+        conn_end_slot(c);
         break;
     case ACTION_CLOSE:
         c->finishing = true;

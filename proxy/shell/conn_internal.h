@@ -1,5 +1,6 @@
 /*
- * conn_internal: what conn.c (life, bytes, actions) and dial.c (finding the server) share.
+ * conn_internal: what conn.c (life, bytes, actions), conn_shares.c (what sessions share) and dial.c
+ * (finding the server) have in common.
  */
 #ifndef MVSWAP_SHELL_CONN_INTERNAL_H
 #define MVSWAP_SHELL_CONN_INTERNAL_H
@@ -39,6 +40,15 @@ void conn_tell_side(struct conn *c, enum session_event_kind kind, enum side side
 void conn_pump(struct conn *c);
 /* The last callback of a handle or request has come; the last of all frees `c`. */
 void conn_release(struct conn *c);
+
+/* Ends it at once. */
+void conn_destroy(struct conn *c);
+
+/* conn_shares.c: each tells the session, now or later. Without memory the connection ends. */
+void conn_lock(struct conn *c, const char *family);
+void conn_unlock(struct conn *c);
+void conn_take_slot(struct conn *c);
+void conn_end_slot(struct conn *c);
 
 /* dial.c: looks the server up and tries its addresses, then EVENT_CONNECTED or
  * EVENT_CONNECT_FAILED. */

@@ -191,6 +191,8 @@ static void apply(struct proxy *p, const struct proxy_options *read)
     config_cleanup(&p->options);
     p->options = *read;
     log_set_level((enum log_level)read->log_level);
+    registry_set_slots(p->registry, read->max_builds);
+    (void)uv_async_send(&p->wake);
 }
 
 static void on_hangup(uv_signal_t *signal_handle, int number)
@@ -226,6 +228,12 @@ static void on_wake(uv_async_t *async)
         struct conn *c = proxy_find_conn(p, id);
         if (c != NULL) {
             conn_tell(c, EVENT_LOCKED);
+        }
+    }
+    while (registry_next_slot(p->registry, &id)) {
+        struct conn *c = proxy_find_conn(p, id);
+        if (c != NULL) {
+            conn_tell(c, EVENT_SLOT);
         }
     }
 }
@@ -342,6 +350,7 @@ int proxy_run(struct proxy_options *options, const struct proxy_reload *reload)
     }
     p->options = *options;
     p->max_connections = options->max_connections;
+    registry_set_slots(p->registry, options->max_builds);
     p->reload = *reload;
     log_set_level((enum log_level)options->log_level);
     (void)signal(SIGPIPE, SIG_IGN);

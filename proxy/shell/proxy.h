@@ -15,6 +15,7 @@ struct proxy_options {
     struct address listen;
     struct address server;
     unsigned max_connections;
+    unsigned max_builds;          /* at one time; 0: any number */
     uint32_t shutdown_timeout_ms; /* first signal: how long running statements may go on */
     int log_level;                /* enum log_level */
     struct replace_settings settings;

@@ -3,6 +3,7 @@
  * through. */
 #include "registry.h"
 
+#include "limits.h"
 #include "mem.h"
 
 #include <string.h>
@@ -21,6 +22,12 @@ struct claim {
     char *family;
 };
 
+struct slot {
+    struct slot *next;
+    uint64_t session;
+    enum claim_state state; /* CLAIM_WAITING: there are not enough */
+};
+
 struct key_entry {
     struct cancel_key key;
     uint64_t session;
@@ -32,6 +39,8 @@ struct registry {
     size_t num_keys;
     size_t room_for_keys;
     struct claim *claims; /* oldest first */
+    struct slot *slots;   /* likewise; those that wait are behind those that do not */
+    unsigned most_slots;  /* held at one time; 0: any number */
 };
 
 struct registry *registry_new(void)
@@ -59,6 +68,11 @@ void registry_free(struct registry *r)
         struct claim *next = r->claims->next;
         claim_free(r->claims);
         r->claims = next;
+    }
+    while (r->slots != NULL) {
+        struct slot *next = r->slots->next;
+        mem_free(r->slots);
+        r->slots = next;
     }
     uv_mutex_destroy(&r->mutex);
     mem_free(r->keys);
@@ -126,6 +140,99 @@ bool registry_next_granted(struct registry *r, uint64_t *out_session)
         if (c->state == CLAIM_GRANTED) {
             c->state = CLAIM_HELD;
             *out_session = c->session;
+            found = true;
+        }
+    }
+    uv_mutex_unlock(&r->mutex);
+    return found;
+}
+
+/* The oldest that wait are granted what there is. */
+static void promote_slots(struct registry *r)
+{
+    unsigned num = 0;
+    for (struct slot *s = r->slots; s != NULL && (num < r->most_slots || r->most_slots == 0);
+         s = s->next) {
+        num++;
+        s->state = s->state == CLAIM_WAITING ? CLAIM_GRANTED : s->state;
+    }
+}
+
+void registry_set_slots(struct registry *r, unsigned most)
+{
+    uv_mutex_lock(&r->mutex);
+    r->most_slots = most;
+    promote_slots(r);
+    uv_mutex_unlock(&r->mutex);
+}
+
+/* With the mutex held; `slot` is the registry's on REGISTRY_SLOT_HELD and _QUEUED. */
+static enum registry_slot_result add_slot(struct registry *r, struct slot *slot)
+{
+    unsigned num_waiting = 0;
+    struct slot **end = &r->slots;
+    for (; *end != NULL; end = &(*end)->next) {
+        num_waiting += (*end)->state == CLAIM_WAITING ? 1 : 0;
+    }
+    *end = slot;
+    promote_slots(r);
+    if (slot->state == CLAIM_GRANTED) {
+        slot->state = CLAIM_HELD; /* told by the result */
+        return REGISTRY_SLOT_HELD;
+    }
+    if (num_waiting >= LIMIT_WAITING_BUILDS) {
+        *end = NULL;
+        return REGISTRY_SLOT_FULL;
+    }
+    return REGISTRY_SLOT_QUEUED;
+}
+
+enum registry_slot_result registry_take_slot(struct registry *r, uint64_t session)
+{
+    struct slot *slot = mem_new(sizeof(*slot));
+    if (slot == NULL) {
+        return REGISTRY_SLOT_NO_MEMORY;
+    }
+    *slot = (struct slot){.session = session, .state = CLAIM_WAITING};
+    uv_mutex_lock(&r->mutex);
+    const struct slot *own = r->slots;
+    while (own != NULL && own->session != session) {
+        own = own->next;
+    }
+    enum registry_slot_result result =
+        own == NULL ? add_slot(r, slot)
+                    : (own->state == CLAIM_HELD ? REGISTRY_SLOT_HELD : REGISTRY_SLOT_QUEUED);
+    uv_mutex_unlock(&r->mutex);
+    if (own != NULL || result == REGISTRY_SLOT_FULL) {
+        mem_free(slot);
+    }
+    return result;
+}
+
+void registry_end_slot(struct registry *r, uint64_t session)
+{
+    uv_mutex_lock(&r->mutex);
+    struct slot **at = &r->slots;
+    while (*at != NULL && (*at)->session != session) {
+        at = &(*at)->next;
+    }
+    struct slot *slot = *at;
+    if (slot != NULL) {
+        *at = slot->next;
+        promote_slots(r);
+    }
+    uv_mutex_unlock(&r->mutex);
+    mem_free(slot);
+}
+
+bool registry_next_slot(struct registry *r, uint64_t *out_session)
+{
+    bool found = false;
+    uv_mutex_lock(&r->mutex);
+    for (struct slot *s = r->slots; s != NULL && !found; s = s->next) {
+        if (s->state == CLAIM_GRANTED) {
+            s->state = CLAIM_HELD;
+            *out_session = s->session;
             found = true;
         }
     }

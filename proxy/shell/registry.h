@@ -1,7 +1,7 @@
 /*
  * registry: what the sessions of one process share, behind one mutex: which families of names are
- * being replaced, and by whom (replacements of one name queue up, first come first served), and
- * whose cancel key is which.
+ * being replaced, and by whom (replacements of one name queue up, first come first served), who
+ * holds one of the slots for builds, and whose cancel key is which.
  *
  * Sessions are known by number, never by pointer. Must not know: sockets, sessions' insides.
  */
@@ -30,6 +30,23 @@ MUST_CHECK enum registry_lock_result registry_lock(struct registry *r, const cha
                                                    uint64_t session);
 /* registry_unlock gives up whatever `session` holds or waits for. */
 void registry_unlock(struct registry *r, uint64_t session);
+
+/* registry_set_slots: how many sessions may hold a slot at one time; 0: any number, as at first.
+ * More than are allowed now keep theirs; those that wait come up in registry_next_slot. */
+void registry_set_slots(struct registry *r, unsigned most);
+enum registry_slot_result {
+    REGISTRY_SLOT_HELD,   /* `session` holds one now, or did before */
+    REGISTRY_SLOT_QUEUED, /* it comes up in registry_next_slot later */
+    REGISTRY_SLOT_FULL,   /* LIMIT_WAITING_BUILDS wait already */
+    REGISTRY_SLOT_NO_MEMORY
+};
+MUST_CHECK enum registry_slot_result registry_take_slot(struct registry *r, uint64_t session);
+/* registry_end_slot gives the slot back that `session` holds or waits for, if any. */
+void registry_end_slot(struct registry *r, uint64_t session);
+/* registry_next_slot: a session whose wait for a slot has ended; false when there is none. Told
+ * once. */
+bool registry_next_slot(struct registry *r, uint64_t *out_session);
+
 /* registry_add_key: `session` can be cancelled with `key`. False without memory. */
 MUST_CHECK bool registry_add_key(struct registry *r, const struct cancel_key *key,
                                  uint64_t session);

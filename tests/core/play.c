@@ -70,13 +70,7 @@ static bool deliver(struct play *p)
 
 static bool grant_lock(struct play *p)
 {
-    if (!p->w.wants_lock) {
-        return false;
-    }
-    p->w.wants_lock = false;
-    p->w.holds_lock = true;
-    world_event(&p->w, EVENT_LOCKED, CLIENT);
-    return true;
+    return world_grant(&p->w);
 }
 
 /* A notice or a parameter that belongs to no statement. */
@@ -161,7 +155,7 @@ static bool end_cancel(struct play *p)
 /* The time that a replacement waits for. */
 static bool let_time_come(struct play *p)
 {
-    if (world_ended(&p->w) || !session_is_replacing(p->w.s) || p->w.wants_lock ||
+    if (world_ended(&p->w) || !session_is_replacing(p->w.s) || p->w.wants_lock || p->w.wants_slot ||
         session_deadline(p->w.s) == MOMENT_NEVER) {
         return false;
     }
@@ -270,7 +264,7 @@ static void judge_end(struct play *p, bool background)
         p->wrong = "something is left under a temporary name";
     } else if (w->server.background != background) {
         p->wrong = "background_ddl was not put back";
-    } else if (w->holds_lock || w->wants_lock) {
+    } else if (w->holds_lock || w->wants_lock || w->holds_slot || w->wants_slot) {
         p->wrong = "the lock was kept";
     } else if (p->server.own_hits != 0) {
         p->wrong = "a cancel hit a statement of the session's own";

@@ -2,6 +2,7 @@
  * transcript: see transcript.h. Events:
  *
  *     connected | connect-failed REASON | turned-away | eof SIDE | broken SIDE | locked
+ *     slot | slot-refused
  *     cancel | cancel-done | drain | shutdown
  *     wait MS        the clock goes on; the session's deadline must not have passed
  *     deadline MS    likewise, and it must have passed: it is told so
@@ -134,6 +135,12 @@ static void note_action(struct play *p, const struct action *action)
         break;
     case ACTION_UNLOCK:
         buf_add_format(&p->actions, "unlock %s\n", action->family);
+        break;
+    case ACTION_TAKE_SLOT:
+        buf_add_text(&p->actions, "take-slot\n");
+        break;
+    case ACTION_END_SLOT:
+        buf_add_text(&p->actions, "end-slot\n");
         break;
     case ACTION_CANCEL:
         note_key(p, "cancel", &action->key);
@@ -269,11 +276,18 @@ static bool make_event(struct play *p, const struct line *line, struct session_e
     static const struct {
         const char *name;
         enum session_event_kind kind;
-    } names[] = {{"connected", EVENT_CONNECTED},     {"connect-failed ", EVENT_CONNECT_FAILED},
-                 {"turned-away", EVENT_TURNED_AWAY}, {"cancel-done", EVENT_CANCEL_DONE},
-                 {"cancel", EVENT_CANCEL},           {"eof ", EVENT_EOF},
-                 {"broken ", EVENT_BROKEN},          {"locked", EVENT_LOCKED},
-                 {"deadline ", EVENT_DEADLINE},      {"drain", EVENT_DRAIN},
+    } names[] = {{"connected", EVENT_CONNECTED},
+                 {"connect-failed ", EVENT_CONNECT_FAILED},
+                 {"turned-away", EVENT_TURNED_AWAY},
+                 {"cancel-done", EVENT_CANCEL_DONE},
+                 {"cancel", EVENT_CANCEL},
+                 {"eof ", EVENT_EOF},
+                 {"broken ", EVENT_BROKEN},
+                 {"locked", EVENT_LOCKED},
+                 {"slot-refused", EVENT_SLOT_REFUSED},
+                 {"slot", EVENT_SLOT},
+                 {"deadline ", EVENT_DEADLINE},
+                 {"drain", EVENT_DRAIN},
                  {"shutdown", EVENT_SHUTDOWN}};
     const char *text = line->text + 2;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

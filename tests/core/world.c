@@ -46,6 +46,14 @@ static void do_action(struct world *w, const struct action *action)
         w->wants_lock = false;
         w->holds_lock = false;
         break;
+    case ACTION_TAKE_SLOT:
+        w->wants_slot = true;
+        break;
+    case ACTION_END_SLOT:
+        w->wants_slot = false;
+        w->holds_slot = false;
+        w->slots_ended++;
+        break;
     case ACTION_CANCEL:
         w->cancel_asked = true;
         break;
@@ -177,6 +185,23 @@ static bool deliver(struct world *w)
     return true;
 }
 
+bool world_grant(struct world *w)
+{
+    if (w->wants_lock) {
+        w->wants_lock = false;
+        w->holds_lock = true;
+        world_event(w, EVENT_LOCKED, CLIENT);
+        return true;
+    }
+    if (w->wants_slot) {
+        w->wants_slot = false;
+        w->holds_slot = true;
+        world_event(w, EVENT_SLOT, CLIENT);
+        return true;
+    }
+    return false;
+}
+
 bool world_step(struct world *w)
 {
     if (w->connected) {
@@ -184,10 +209,7 @@ bool world_step(struct world *w)
         world_event(w, EVENT_CONNECTED, SERVER);
         return true;
     }
-    if (w->wants_lock && !w->hold_locks) {
-        w->wants_lock = false;
-        w->holds_lock = true;
-        world_event(w, EVENT_LOCKED, CLIENT);
+    if (!(w->wants_lock ? w->hold_locks : w->hold_slots) && world_grant(w)) {
         return true;
     }
     if (deliver(w)) {
@@ -198,7 +220,7 @@ bool world_step(struct world *w)
         world_event(w, EVENT_CANCEL_DONE, SERVER);
         return true;
     }
-    bool waits = !world_ended(w) && session_is_replacing(w->s) && !w->wants_lock;
+    bool waits = !world_ended(w) && session_is_replacing(w->s) && !w->wants_lock && !w->wants_slot;
     if (waits && session_deadline(w->s) != MOMENT_NEVER) {
         w->now.mono_ms = session_deadline(w->s);
         world_event(w, EVENT_DEADLINE, CLIENT);

@@ -1,7 +1,7 @@
 /*
- * world: a session between a client that a test plays and a fake_server, with a clock, a lock that
- * is granted at once and a shell that does what it is asked. Allocations fail inside the session
- * only.
+ * world: a session between a client that a test plays and a fake_server, with a clock, a lock and a
+ * slot that are granted at once and a shell that does what it is asked. Allocations fail inside the
+ * session only.
  */
 #ifndef MVSWAP_TESTS_CORE_WORLD_H
 #define MVSWAP_TESTS_CORE_WORLD_H
@@ -18,7 +18,11 @@ struct world {
     bool server_gone; /* takes and says nothing more */
     bool wants_lock;
     bool holds_lock;
-    bool hold_locks;       /* do not grant them */
+    bool hold_locks; /* do not grant them */
+    bool wants_slot;
+    bool holds_slot;
+    bool hold_slots;
+    unsigned slots_ended;
     bool cancel_asked;     /* by a CancelRequest, of some other session */
     bool cancel_under_way; /* one of the session's own, to the server */
     unsigned cancels_sent;
@@ -40,6 +44,8 @@ void world_feed(struct world *w, enum side from, const uint8_t *bytes, size_t le
 void world_event(struct world *w, enum session_event_kind kind, enum side side);
 /* What the client sends, written as in message_text.h. */
 void world_say(struct world *w, const char *line);
+/* Grants the lock or the slot that is wanted; false when there is none. */
+bool world_grant(struct world *w);
 /* Delivers one message of the server, or lets the time come that a replacement waits for; false
  * when there is nothing to do. */
 bool world_step(struct world *w);

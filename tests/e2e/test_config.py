@@ -122,6 +122,16 @@ def test_a_wrong_file_changes_nothing(tmp_path, server):
         assert proxy.end() == 0
 
 
+def test_a_hangup_changes_the_number_of_builds(tmp_path, server):
+    path = configured(tmp_path, server)
+    with Proxy(server.port, "--config", path) as proxy:
+        configured(tmp_path, server, "max_builds = 1\n")
+        proxy.signal(signal.SIGHUP)
+        assert eventually(lambda: lines(proxy, "reload"))
+        assert lines(proxy, "reload")[0].rstrip().endswith("key=max_builds was=4 is=1")
+        assert proxy.end() == 0
+
+
 def test_a_session_keeps_what_it_began_with(tmp_path, server):
     path = configured(tmp_path, server)
     with Proxy(server.port, "--config", path) as proxy, connect(proxy.port) as conn:

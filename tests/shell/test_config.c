@@ -58,6 +58,7 @@ Test(config, a_file_is_read)
                         "listen = [::1]:6432\n"
                         "server: db.example:4566   ; behind a value\n"
                         "max_connections=50\n"
+                        "max_builds = 0\n"
                         "\n"
                         "[replace]\n"
                         "build = Foreground\n"
@@ -72,6 +73,7 @@ Test(config, a_file_is_read)
     cr_expect(eq(str, (char *)value_of(&o, "build"), "foreground"));
     cr_expect(eq(str, (char *)value_of(&o, "drain_min"), "2s"));
     cr_expect(eq(str, (char *)value_of(&o, "log_level"), "debug"));
+    cr_expect(eq(str, (char *)value_of(&o, "max_builds"), "0"));
     cr_expect(eq(int, o.settings.sources[SETTING_BUILD], SOURCE_FILE));
     cr_expect(eq(int, o.settings.sources[SETTING_NOTICES], SOURCE_BUILT_IN));
 }
@@ -91,6 +93,8 @@ Test(config, every_problem_is_told_with_its_line)
         {"[proxy\nlisten = a:1\n", NULL},
         {"[proxy]\nmax_connections = 0\n",
          "2: bad number: \"0\". Expected a number from 1 to 100000.\n"},
+        {"[proxy]\nmax_builds = many\n",
+         "2: bad number: \"many\". Expected a number from 0 to 100000.\n"},
         {"[proxy]\nmax_connections = -5\n",
          "2: bad number: \"-5\". Expected a number from 1 to 100000.\n"},
         {"[proxy]\nmax_connections = 7x\n",

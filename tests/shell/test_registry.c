@@ -1,7 +1,8 @@
-/* Tests of proxy/shell/registry.c: who holds a family, who comes next, whose cancel key is which.
- */
+/* Tests of proxy/shell/registry.c: who holds a family or a slot, who comes next, whose cancel key
+ * is which. */
 #include "registry.h"
 
+#include "limits.h"
 #include "mem.h"
 
 #include <criterion/criterion.h>
@@ -134,6 +135,139 @@ Test(registry, without_memory)
     mem_fail_at(0);
     cr_expect(eq(ptr, none, NULL));
     registry_free(NULL);
+}
+
+/* The next session that is told of its slot; 0: none. */
+static uint64_t next_slot(void)
+{
+    uint64_t session = 0;
+    return registry_next_slot(r, &session) ? session : 0;
+}
+
+/* Sessions first to last ask; so many hold one then. */
+static void take_slots(uint64_t first, uint64_t last, uint64_t num_held)
+{
+    for (uint64_t session = first; session <= last; session++) {
+        cr_expect(eq(int, registry_take_slot(r, session),
+                     session < first + num_held ? REGISTRY_SLOT_HELD : REGISTRY_SLOT_QUEUED));
+    }
+}
+
+Test(registry, slots_without_a_limit)
+{
+    take_slots(1, 200, 200);
+    cr_expect(eq(u64, next_slot(), 0));
+}
+
+Test(registry, slots_in_order_of_arrival)
+{
+    registry_set_slots(r, 2);
+    take_slots(1, 6, 2);
+    cr_expect(eq(u64, next_slot(), 0));
+    registry_end_slot(r, 2);
+    cr_expect(eq(u64, next_slot(), 3));
+    cr_expect(eq(u64, next_slot(), 0)); /* told once */
+    registry_end_slot(r, 1);
+    registry_end_slot(r, 3);
+    cr_expect(eq(u64, next_slot(), 4));
+    cr_expect(eq(u64, next_slot(), 5));
+    cr_expect(eq(u64, next_slot(), 0));
+    registry_end_slot(r, 4);
+    cr_expect(eq(u64, next_slot(), 6));
+    registry_end_slot(r, 5);
+    registry_end_slot(r, 6);
+    take_slots(7, 9, 2);
+}
+
+Test(registry, nobody_comes_before_one_who_waits)
+{
+    registry_set_slots(r, 1);
+    take_slots(1, 3, 1);
+    registry_end_slot(r, 1);
+    cr_expect(eq(int, registry_take_slot(r, 4), REGISTRY_SLOT_QUEUED));
+    cr_expect(eq(u64, next_slot(), 2));
+}
+
+Test(registry, a_slot_that_is_not_held)
+{
+    registry_set_slots(r, 1);
+    registry_end_slot(r, 1);
+    take_slots(1, 4, 1);
+    registry_end_slot(r, 3); /* while it waits */
+    registry_end_slot(r, 3);
+    cr_expect(eq(u64, next_slot(), 0));
+    registry_end_slot(r, 1);
+    registry_end_slot(r, 2); /* granted, and gone before it heard of it */
+    cr_expect(eq(u64, next_slot(), 4));
+    cr_expect(eq(u64, next_slot(), 0));
+}
+
+Test(registry, a_slot_is_one_however_often_it_is_asked_for)
+{
+    registry_set_slots(r, 1);
+    take_slots(1, 2, 1);
+    cr_expect(eq(int, registry_take_slot(r, 1), REGISTRY_SLOT_HELD));
+    cr_expect(eq(int, registry_take_slot(r, 2), REGISTRY_SLOT_QUEUED));
+    registry_end_slot(r, 1);
+    cr_expect(eq(u64, next_slot(), 2));
+    registry_end_slot(r, 2);
+    take_slots(3, 3, 1);
+}
+
+Test(registry, too_many_wait_for_a_slot)
+{
+    registry_set_slots(r, 3);
+    take_slots(1, 3 + LIMIT_WAITING_BUILDS, 3);
+    cr_expect(eq(int, registry_take_slot(r, 1000), REGISTRY_SLOT_FULL));
+    registry_end_slot(r, 1000); /* it is not there */
+    registry_end_slot(r, 10);
+    cr_expect(eq(int, registry_take_slot(r, 1000), REGISTRY_SLOT_QUEUED));
+    cr_expect(eq(int, registry_take_slot(r, 1001), REGISTRY_SLOT_FULL));
+    registry_end_slot(r, 1);
+    cr_expect(eq(u64, next_slot(), 4));
+    cr_expect(eq(int, registry_take_slot(r, 1001), REGISTRY_SLOT_QUEUED));
+}
+
+Test(registry, more_slots_and_fewer)
+{
+    registry_set_slots(r, 1);
+    take_slots(1, 6, 1);
+    registry_set_slots(r, 3);
+    cr_expect(eq(u64, next_slot(), 2));
+    cr_expect(eq(u64, next_slot(), 3));
+    cr_expect(eq(u64, next_slot(), 0));
+    registry_set_slots(r, 1); /* these keep theirs */
+    registry_end_slot(r, 1);
+    registry_end_slot(r, 3);
+    cr_expect(eq(u64, next_slot(), 0));
+    registry_end_slot(r, 2);
+    cr_expect(eq(u64, next_slot(), 4));
+    registry_set_slots(r, 0);
+    cr_expect(eq(u64, next_slot(), 5));
+    cr_expect(eq(u64, next_slot(), 6));
+}
+
+/* A session that ends gives up both, each for its own. */
+Test(registry, slots_are_no_locks)
+{
+    registry_set_slots(r, 1);
+    (void)!registry_lock(r, "a", 1);
+    take_slots(1, 2, 1);
+    registry_unlock(r, 1);
+    cr_expect(eq(u64, next_slot(), 0));
+    (void)!registry_lock(r, "a", 1);
+    registry_end_slot(r, 1);
+    cr_expect(eq(u64, next_slot(), 2));
+    cr_expect(eq(int, registry_lock(r, "a", 2), REGISTRY_QUEUED));
+}
+
+Test(registry, slots_without_memory)
+{
+    registry_set_slots(r, 1);
+    mem_fail_at(1);
+    cr_expect(eq(int, registry_take_slot(r, 1), REGISTRY_SLOT_NO_MEMORY));
+    mem_fail_at(0);
+    take_slots(2, 3, 1);
 }
 
 /* Keys whose bytes differ in one place only. */
