@@ -139,7 +139,7 @@ void session_event(struct session *s, const struct session_event *event, struct 
         }
         break;
     case EVENT_LOCKED:
-        shares_locked(s);
+        shares_locked(s, event);
         break;
     case EVENT_SLOT:
     case EVENT_SLOT_REFUSED:

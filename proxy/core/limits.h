@@ -50,6 +50,13 @@ enum {
      * holds the lock on its view and a session, and one that comes behind so many builds would wait
      * for hours: better told at once. */
     LIMIT_WAITING_BUILDS = 64,
+    /* Objects under temporary names that a process remembers, and bytes of their names, which the
+     * server does not limit; then the oldest are forgotten. Each is a view that was kept or could
+     * not be dropped: thousands mean that nobody looks, and they would cost more than they help. */
+    LIMIT_REMEMBERED = 10000,
+    LIMIT_REMEMBERED_BYTES = 4 * 1024 * 1024,
+    /* A state file: the names, three bytes for one at most, and numbers. */
+    LIMIT_STATE_FILE = 4 * LIMIT_REMEMBERED_BYTES,
     /* From accept to the first ReadyForQuery, as PostgreSQL's authentication_timeout. */
     LIMIT_LOGIN_MS = 60 * 1000,
     /* A client that has ended its side: how long a statement may still run for it (it may be a

@@ -82,6 +82,7 @@ static bool next_report(struct session *s, struct action *out_action)
 
 bool session_next_action(struct session *s, struct action *out_action)
 {
+    shares_take_back(s);
     /* Reports first: an action may end everything. */
     if (next_report(s, out_action)) {
         return true;
@@ -94,6 +95,8 @@ bool session_next_action(struct session *s, struct action *out_action)
     memmove(s->actions, s->actions + 1, s->num_actions * sizeof(s->actions[0]));
     if (out_action->kind == ACTION_LOCK || out_action->kind == ACTION_UNLOCK) {
         out_action->family = buf_text(&s->family);
+    } else if (out_action->kind == ACTION_REMEMBER) {
+        shares_hand_out(s, out_action);
     } else if (out_action->kind == ACTION_CANCEL) {
         out_action->key = s->requested_key;
     } else if (out_action->kind == ACTION_CANCEL_SERVER) {
@@ -145,6 +148,7 @@ void session_free(struct session *s)
     batch_cleanup(&s->batch);
     prepared_cleanup(&s->prepared);
     own_forget(s);
+    shares_cleanup(s);
     conversation_cleanup(&s->talk);
     struct action ignored;
     while (next_report(s, &ignored)) {

@@ -57,6 +57,9 @@ struct session_event {
     enum session_event_kind kind;
     enum side side;
     const char *reason; /* static or valid for the call */
+    /* EVENT_LOCKED: what is remembered of the family; valid for the call. */
+    const struct replace_left *left;
+    size_t num_left;
 };
 
 enum action_kind {
@@ -64,6 +67,8 @@ enum action_kind {
     ACTION_SHUTDOWN_WRITE, /* once the output of `side` is written, pass its end on (half-close) */
     ACTION_LOCK,           /* take `family` in the registry, then EVENT_LOCKED */
     ACTION_UNLOCK,         /* release it, or leave the queue for it */
+    ACTION_REMEMBER,       /* `left` is what is to be remembered of `family`, in place of what was;
+                            * comes while the lock is held */
     ACTION_TAKE_SLOT,      /* take a slot for a build in the registry, then EVENT_SLOT or
                             * EVENT_SLOT_REFUSED */
     ACTION_END_SLOT,       /* give it back, or leave the queue for it */
@@ -98,7 +103,9 @@ struct session_report {
 struct action {
     enum action_kind kind;
     enum side side;
-    const char *family; /* valid until the next call on the session */
+    const char *family; /* valid until the next call on the session, as all below */
+    const struct replace_left *left;
+    size_t num_left;
     struct cancel_key key;
     struct session_report report;
 };

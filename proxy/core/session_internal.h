@@ -12,7 +12,8 @@
  *     own.c            SET, RESET and SHOW of settings of ours
  *     cancel.c         cancels of this session, and those that are not ours to carry out
  *     conversation.c   drives the replacement engine over the server connection
- *     shares.c         what it shares with others of the process: locks, slots for builds
+ *     shares.c         what it shares with others of the process: locks, slots for builds,
+ *                      what was left
  *     answers.c        what the client and the log are told of a replacement
  *     leaving.c        has the client gone while its bytes are held?
  */
@@ -207,6 +208,9 @@ struct session {
     struct buf family; /* of the lock */
     bool lock_taken;
     bool slot_taken; /* or waited for */
+    /* A replacement has ended; its engine is kept until ACTION_REMEMBER has been carried out. */
+    struct replace *ended;
+    bool ended_handed_out;
 };
 
 /* session.c */
@@ -337,11 +341,16 @@ void conversation_cleanup(struct conversation *t);
 void shares_ask_lock(struct session *s, const char *family);
 void shares_ask_slot(struct session *s);
 /* The shell says so. */
-void shares_locked(struct session *s);
+void shares_locked(struct session *s, const struct session_event *event);
 void shares_slot(struct session *s, bool granted);
 /* Gives back the slot, or everything: the replacement has ended. */
 void shares_end_slot(struct session *s);
 void shares_end(struct session *s);
+/* Fills in an ACTION_REMEMBER. */
+void shares_hand_out(struct session *s, struct action *out_action);
+/* Frees what was handed out. */
+void shares_take_back(struct session *s);
+void shares_cleanup(struct session *s);
 
 /* answers.c */
 void answer_notices(struct session *s);

@@ -1,8 +1,16 @@
 /*
  * shares: what a replacement shares with the others of the process: the lock on the names of a
- * view, the slots for builds. The shell has them; here is what is asked for and told.
+ * view, the slots for builds, what was left under temporary names. The shell has them; here is what
+ * is asked for and told.
  */
 #include "session_internal.h"
+
+#include "mem.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { LEFT_COLUMNS = 3 /* replace.h, struct replace_left */ };
 
 void shares_ask_lock(struct session *s, const char *family)
 {
@@ -25,11 +33,48 @@ void shares_ask_slot(struct session *s)
     session_act(s, ACTION_TAKE_SLOT, CLIENT);
 }
 
-void shares_locked(struct session *s)
+/* What is remembered, as the engine reads it: names are borrowed, numbers are written to `numbers`.
+ * NULL without memory. */
+static const char **make_cells(const struct replace_left *left, size_t num, struct buf *numbers)
 {
-    if (s->state == SESSION_REPLACING && s->talk.wait == ENGINE_WAITS_LOCK) {
-        conversation_go_on(s, &(struct replace_result){.kind = REPLACE_LOCKED});
+    const char **cells = mem_new(num * LEFT_COLUMNS * sizeof(*cells));
+    for (size_t i = 0; i < num; i++) {
+        buf_add_format(numbers, "%" PRIu64, left[i].id);
+        buf_add_byte(numbers, 0);
+        buf_add_format(numbers, "%" PRIu64, left[i].until_us);
+        buf_add_byte(numbers, 0);
     }
+    if (cells == NULL || buf_failed(numbers)) {
+        mem_free(cells);
+        return NULL;
+    }
+    const char *at = (const char *)buf_bytes(numbers);
+    for (size_t i = 0; i < num * LEFT_COLUMNS; i++) {
+        bool is_name = i % LEFT_COLUMNS == 0;
+        cells[i] = is_name ? left[i / LEFT_COLUMNS].name : at;
+        at += is_name ? 0 : strlen(at) + 1;
+    }
+    return cells;
+}
+
+void shares_locked(struct session *s, const struct session_event *event)
+{
+    struct buf numbers = {0};
+    if (s->state != SESSION_REPLACING || s->talk.wait != ENGINE_WAITS_LOCK) {
+        return;
+    }
+    const char **cells = make_cells(event->left, event->num_left, &numbers);
+    if (cells == NULL) {
+        /* Nothing has been made on the server yet. */
+        session_fail(s, "53200", "out of memory", NULL);
+    } else {
+        conversation_go_on(s, &(struct replace_result){.kind = REPLACE_LOCKED,
+                                                       .num_rows = event->num_left,
+                                                       .num_columns = LEFT_COLUMNS,
+                                                       .cells = cells});
+    }
+    mem_free(cells);
+    buf_cleanup(&numbers);
 }
 
 void shares_slot(struct session *s, bool granted)
@@ -49,10 +94,45 @@ void shares_end_slot(struct session *s)
     }
 }
 
+/* The outcome's list lives as long as its engine. */
+static void remember(struct session *s)
+{
+    if (replace_outcome(s->talk.engine)->left_known) {
+        shares_cleanup(s);
+        s->ended = s->talk.engine;
+        s->talk.engine = NULL;
+        session_act(s, ACTION_REMEMBER, CLIENT);
+    }
+}
+
+void shares_hand_out(struct session *s, struct action *out_action)
+{
+    const struct replace_outcome *outcome = replace_outcome(s->ended);
+    out_action->family = buf_text(&s->family);
+    out_action->left = outcome->left;
+    out_action->num_left = outcome->num_left;
+    s->ended_handed_out = true;
+}
+
+void shares_cleanup(struct session *s)
+{
+    replace_free(s->ended);
+    s->ended = NULL;
+    s->ended_handed_out = false;
+}
+
+void shares_take_back(struct session *s)
+{
+    if (s->ended_handed_out) {
+        shares_cleanup(s);
+    }
+}
+
 void shares_end(struct session *s)
 {
     shares_end_slot(s);
     if (s->lock_taken) {
+        remember(s);
         s->lock_taken = false;
         session_act(s, ACTION_UNLOCK, CLIENT);
     }

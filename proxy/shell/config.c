@@ -13,6 +13,7 @@ enum own_option {
     OPTION_SERVER,
     OPTION_MAX_CONNECTIONS,
     OPTION_MAX_BUILDS,
+    OPTION_STATE_FILE,
     OPTION_SHUTDOWN_TIMEOUT,
     OPTION_LOG_LEVEL,
     NUM_OWN_OPTIONS
@@ -35,6 +36,10 @@ static const struct config_option own[NUM_OWN_OPTIONS] = {
                            "order in which they came, more than 64 are refused with 53300; 0: no "
                            "limit",
                            false},
+    [OPTION_STATE_FILE] = {"proxy", "state_file", "PATH", "",
+                           "where it is kept across restarts which views were left under temporary "
+                           "names; without it until the process ends",
+                           true},
     [OPTION_SHUTDOWN_TIMEOUT] = {"proxy", "shutdown_timeout", "DURATION", "30s",
                                  "after SIGTERM, how long running statements may go on; a second "
                                  "signal ends them at once",
@@ -128,6 +133,16 @@ static bool set_number(unsigned *out, const char *value, unsigned least,
     return true;
 }
 
+static bool set_path(char out_path[STATE_FILE_PATH_LEN], const char *value,
+                     struct config_problem *out_problem)
+{
+    if (strlen(value) >= STATE_FILE_PATH_LEN) {
+        return refuse(out_problem, "the path is too long", value, "At most 255 bytes.");
+    }
+    (void)snprintf(out_path, STATE_FILE_PATH_LEN, "%s", value);
+    return true;
+}
+
 static bool set_own(struct proxy_options *options, size_t index, const char *value,
                     struct config_problem *out_problem)
 {
@@ -140,6 +155,8 @@ static bool set_own(struct proxy_options *options, size_t index, const char *val
         return set_number(&options->max_connections, value, 1, out_problem);
     case OPTION_MAX_BUILDS:
         return set_number(&options->max_builds, value, 0, out_problem);
+    case OPTION_STATE_FILE:
+        return set_path(options->state_file, value, out_problem);
     case OPTION_SHUTDOWN_TIMEOUT:
         return duration_parse(value, &options->shutdown_timeout_ms) ||
                refuse(out_problem, "bad duration", value,
@@ -217,6 +234,9 @@ const char *config_text(const struct proxy_options *options, size_t index,
         break;
     case OPTION_MAX_BUILDS:
         (void)snprintf(scratch, CONFIG_TEXT_LEN, "%u", options->max_builds);
+        break;
+    case OPTION_STATE_FILE:
+        (void)snprintf(scratch, CONFIG_TEXT_LEN, "%s", options->state_file);
         break;
     case OPTION_SHUTDOWN_TIMEOUT:
         duration_text(options->shutdown_timeout_ms, scratch);

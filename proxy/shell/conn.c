@@ -62,6 +62,7 @@ void conn_release(struct conn *c)
     c->proxy->memory -= c->memory;
     p->num_roles[c->role]--;
     session_free(c->session);
+    mem_free(c->family);
     proxy_forget_conn(p);
     mem_free(c);
 }
@@ -251,6 +252,9 @@ static void perform(struct conn *c, const struct action *action)
         break;
     case ACTION_UNLOCK:
         conn_unlock(c);
+        break;
+    case ACTION_REMEMBER:
+        conn_remember(c, action);
         break;
     case ACTION_TAKE_SLOT:
         conn_take_slot(c);

@@ -32,6 +32,9 @@ bool conn_is_ending(const struct conn *c);
 enum conn_role conn_role(const struct conn *c);
 /* conn_tell hands an event that concerns no side to the session. */
 void conn_tell(struct conn *c, enum session_event_kind kind);
+/* conn_locked: the lock that its session waits for is held; the session is told what is remembered.
+ */
+void conn_locked(struct conn *c);
 uint64_t conn_id(const struct conn *c);
 struct conn *conn_next(const struct conn *c);
 

@@ -1,21 +1,77 @@
-/* conn_shares: what a connection's session asks for of the registry: locks, slots for builds. */
+/* conn_shares: what a connection's session shares with others: locks, slots for builds, what was
+ * left under temporary names. */
 #include "conn_internal.h"
 #include "log.h"
+#include "mem.h"
 #include "proxy_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void out_of_memory(struct conn *c)
+{
+    log_line(LOG_ERROR, "out_of_memory", NULL);
+    conn_destroy(c);
+}
+
+/* The session's next actions are taken by whoever calls. */
+static void tell_locked(struct conn *c)
+{
+    struct session_event event = {.kind = EVENT_LOCKED};
+    event.left = remembered_find(c->proxy->remembered, c->family, &event.num_left);
+    session_event(c->session, &event, proxy_now(c->proxy));
+}
+
+void conn_locked(struct conn *c)
+{
+    if (!conn_is_ending(c)) {
+        tell_locked(c);
+        conn_pump(c);
+    }
+}
 
 void conn_lock(struct conn *c, const char *family)
 {
+    mem_free(c->family);
+    c->family = mem_copy(family, strlen(family));
+    if (c->family == NULL) {
+        out_of_memory(c);
+        return;
+    }
     switch (registry_lock(c->proxy->registry, family, c->id)) {
     case REGISTRY_LOCKED:
-        conn_tell_side(c, EVENT_LOCKED, CLIENT, NULL);
+        tell_locked(c);
         break;
     case REGISTRY_QUEUED:
         break;
     case REGISTRY_NO_MEMORY:
-        log_line(LOG_ERROR, "out_of_memory", NULL);
-        conn_destroy(c);
+        out_of_memory(c);
         break;
     }
+}
+
+void conn_remember(const struct conn *c, const struct action *action)
+{
+    struct proxy *p = c->proxy;
+    size_t forgotten = 0;
+    char number[24];
+    switch (
+        remembered_set(p->remembered, action->family, action->left, action->num_left, &forgotten)) {
+    case REMEMBERED_SAME:
+        return;
+    case REMEMBERED_CHANGED:
+        break;
+    case REMEMBERED_NO_MEMORY:
+        log_line(LOG_WARNING, "remembered", "family", action->family, "detail",
+                 "out of memory: what was left is not remembered", NULL);
+        return;
+    }
+    if (forgotten != 0) {
+        (void)snprintf(number, sizeof(number), "%zu", forgotten);
+        log_line(LOG_WARNING, "remembered", "forgotten", number, "detail",
+                 "too many objects are left under temporary names: the oldest are forgotten", NULL);
+    }
+    proxy_save(p);
 }
 
 void conn_unlock(struct conn *c)
@@ -36,8 +92,7 @@ void conn_take_slot(struct conn *c)
         conn_tell_side(c, EVENT_SLOT_REFUSED, CLIENT, NULL);
         break;
     case REGISTRY_SLOT_NO_MEMORY:
-        log_line(LOG_ERROR, "out_of_memory", NULL);
-        conn_destroy(c);
+        out_of_memory(c);
         break;
     }
 }

@@ -211,6 +211,43 @@ static void on_hangup(uv_signal_t *signal_handle, int number)
     }
 }
 
+void proxy_save(struct proxy *p)
+{
+    struct buf text = {0};
+    if (p->state_file != NULL) {
+        remembered_write(p->remembered, &text);
+        state_file_write(p->state_file, &text);
+    }
+}
+
+/* A file that cannot be trusted is not written over: somebody has to look at it. False, after one
+ * line that says why. */
+static bool load_state(struct proxy *p)
+{
+    const char *path = p->options.state_file;
+    const char *why = "out of memory";
+    struct remembered_damage damage = {.line = 0};
+    struct buf text = {0};
+    if (path[0] == 0) {
+        return true;
+    }
+    p->state_file = state_file_new(&p->loop, path);
+    enum state_file_result result =
+        p->state_file != NULL ? state_file_read(path, &text, &why) : STATE_FILE_FAILED;
+    bool good = result == STATE_FILE_MISSING;
+    if (result == STATE_FILE_FAILED) {
+        (void)fprintf(stderr, "mvswap: %s: %s\n", path, why);
+    } else if (result == STATE_FILE_READ) {
+        good =
+            remembered_read(p->remembered, (const char *)buf_bytes(&text), buf_len(&text), &damage);
+        if (!good) {
+            (void)fprintf(stderr, "mvswap: %s:%zu: %s\n", path, damage.line, damage.why);
+        }
+    }
+    buf_cleanup(&text);
+    return good;
+}
+
 struct conn *proxy_find_conn(const struct proxy *p, uint64_t id)
 {
     struct conn *c = p->conns;
@@ -227,7 +264,7 @@ static void on_wake(uv_async_t *async)
     while (registry_next_granted(p->registry, &id)) {
         struct conn *c = proxy_find_conn(p, id);
         if (c != NULL) {
-            conn_tell(c, EVENT_LOCKED);
+            conn_locked(c);
         }
     }
     while (registry_next_slot(p->registry, &id)) {
@@ -341,9 +378,11 @@ static void init_handles(struct proxy *p)
 int proxy_run(struct proxy_options *options, const struct proxy_reload *reload)
 {
     struct proxy *p = mem_new(sizeof(*p));
-    if (p == NULL || (p->registry = registry_new()) == NULL || uv_loop_init(&p->loop) != 0) {
+    if (p == NULL || (p->registry = registry_new()) == NULL ||
+        (p->remembered = remembered_new()) == NULL || uv_loop_init(&p->loop) != 0) {
         (void)fputs("mvswap: out of memory\n", stderr);
         registry_free(p != NULL ? p->registry : NULL);
+        remembered_free(p != NULL ? p->remembered : NULL);
         mem_free(p);
         config_cleanup(options);
         return 1;
@@ -356,9 +395,10 @@ int proxy_run(struct proxy_options *options, const struct proxy_reload *reload)
     (void)signal(SIGPIPE, SIG_IGN);
     fit_descriptors(p);
     init_handles(p);
-    int status = start_listening(p);
+    int status = load_state(p) ? start_listening(p) : 1;
     if (status == 0) {
         announce(p);
+        proxy_save(p); /* a place where it cannot be written is told now */
     } else {
         p->phase = PROXY_STOPPING;
         close_handle((uv_handle_t *)&p->listener);
@@ -373,6 +413,8 @@ int proxy_run(struct proxy_options *options, const struct proxy_reload *reload)
         log_line(LOG_INFO, "stopped", NULL);
     }
     registry_free(p->registry);
+    remembered_free(p->remembered);
+    state_file_free(p->state_file);
     config_cleanup(&p->options);
     mem_free(p);
     return status;

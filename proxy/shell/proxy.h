@@ -11,13 +11,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { STATE_FILE_PATH_LEN = 256 };
+
 struct proxy_options {
     struct address listen;
     struct address server;
     unsigned max_connections;
-    unsigned max_builds;          /* at one time; 0: any number */
-    uint32_t shutdown_timeout_ms; /* first signal: how long running statements may go on */
-    int log_level;                /* enum log_level */
+    unsigned max_builds;                  /* at one time; 0: any number */
+    char state_file[STATE_FILE_PATH_LEN]; /* "": none */
+    uint32_t shutdown_timeout_ms;         /* first signal: how long running statements may go on */
+    int log_level;                        /* enum log_level */
     struct replace_settings settings;
 };
 

@@ -8,6 +8,8 @@
 #include "moment.h"
 #include "proxy.h"
 #include "registry.h"
+#include "remembered.h"
+#include "state_file.h"
 
 #include <uv.h>
 
@@ -33,7 +35,9 @@ struct proxy {
     bool client_waits; /* to be dropped when the spare handle is free again */
     enum proxy_phase phase;
     struct registry *registry;
-    struct conn *conns; /* all of them, linked by conn.next; the youngest first */
+    struct remembered *remembered;
+    struct state_file *state_file; /* NULL: it is remembered until the process ends */
+    struct conn *conns;            /* all of them, linked by conn.next; the youngest first */
     unsigned num_conns;
     unsigned num_roles[NUM_CONN_ROLES]; /* of them, by conn_role */
     unsigned others_most;   /* connections that are no sessions: new ones, and cancel requests */
@@ -48,6 +52,8 @@ struct proxy {
 };
 
 struct moment proxy_now(const struct proxy *p);
+/* Keeps what is remembered across restarts, if that is wanted. */
+void proxy_save(struct proxy *p);
 /* NULL when it is gone. */
 struct conn *proxy_find_conn(const struct proxy *p, uint64_t id);
 /* A connection is gone: the last one ends a shutdown. */

@@ -1,12 +1,14 @@
 /*
  * What a replacement shares with others of the process: slots for builds are asked for, waited for,
- * given back at once and at every end. With an engine that asks for them as the test says.
+ * given back at once and at every end; what was left comes with the lock and is told at the end.
+ * With an engine that asks for them as the test says.
  */
 #include "stub_engine.h"
 #include "world.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char candidate[] = "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1\"";
@@ -160,4 +162,94 @@ Test(shares, one_after_the_other)
     world_run(&w);
     cr_expect(eq(str, stub.heard, "llkkkllkkk"));
     end();
+}
+
+static const struct replace_left left[] = {{"v_tmp_1", 7, 0}, {"v \xff\n", UINT64_MAX, 1234567}};
+static const struct stub_engine locking = {.asks = {REPLACE_LOCK, REPLACE_RUN, REPLACE_DONE}};
+
+/* With `left` remembered; allocations fail as world_init says. Returns whether one did. */
+static bool run_remembering(const struct stub_engine *engine, size_t nth)
+{
+    stub = *engine;
+    if (!world_init(&w, nth, true)) {
+        world_cleanup(&w);
+        return true;
+    }
+    w.left = left;
+    w.num_left = 2;
+    world_login(&w);
+    world_say(&w, candidate);
+    world_run(&w);
+    return nth != 0 && w.allocations >= nth;
+}
+
+Test(shares, what_is_remembered_comes_with_the_lock)
+{
+    (void)run_remembering(&locking, 0);
+    cr_expect(eq(str, stub.heard, "l v_tmp_1,7,0 v \xff\n,18446744073709551615,1234567k"));
+    cr_expect(eq(str, w.remembered, "")); /* the engine does not know better */
+    end();
+}
+
+Test(shares, what_was_left_is_told_at_the_end)
+{
+    struct stub_engine engine = locking;
+    engine.left_known = true;
+    (void)run_remembering(&engine, 0);
+    cr_expect(eq(str, w.remembered, "\"d\".\"s\".\"v\""));
+    end();
+    engine.num_left = 2;
+    engine.left[0] = left[1];
+    engine.left[1] = left[0];
+    (void)run_remembering(&engine, 0);
+    cr_expect(eq(str, w.remembered,
+                 "\"d\".\"s\".\"v\" v \xff\n,18446744073709551615,1234567 v_tmp_1,7,0"));
+    cr_expect(client_got("CREATE_MATERIALIZED_VIEW"));
+    cr_expect(eq(sz, stub.num_alive, 0)); /* a session that is idle keeps none */
+    /* And of the next one of the session. */
+    (void)snprintf(w.remembered, sizeof(w.remembered), "nothing");
+    stub.num_left = 0;
+    world_say(&w, candidate);
+    world_run(&w);
+    cr_expect(eq(str, w.remembered, "\"d\".\"s\".\"v\""));
+    end();
+}
+
+Test(shares, what_was_left_is_told_by_those_that_fail_too)
+{
+    struct stub_engine engine = usual;
+    engine.left_known = true;
+    engine.num_left = 1;
+    engine.left[0] = left[0];
+    for (enum way way = 0; way < NUM_WAYS; way++) {
+        begin(&engine, true);
+        leave(way);
+        cr_expect(eq(str, w.remembered, "\"d\".\"s\".\"v\" v_tmp_1,7,0"), "way %d", way);
+        end();
+    }
+}
+
+Test(shares, without_the_lock_nothing_is_told)
+{
+    struct stub_engine engine = {.asks = {REPLACE_RUN, REPLACE_DONE}, .left_known = true};
+    (void)run_remembering(&engine, 0);
+    cr_expect(eq(str, stub.heard, "k"));
+    cr_expect(eq(str, w.remembered, ""));
+    end();
+}
+
+/* The whole list, or the session ends: half of it would make the engine forget the rest. */
+Test(shares, without_memory)
+{
+    struct stub_engine engine = locking;
+    engine.left_known = true;
+    for (size_t nth = 1; run_remembering(&engine, nth); nth++) {
+        bool heard = strncmp(stub.heard, "l", 1) == 0;
+        bool all = strstr(stub.heard, ",18446744073709551615,1234567") != NULL;
+        cr_expect(all || !heard, "allocation %zu: %s", nth, stub.heard);
+        cr_expect(world_ended(&w) || strlen(w.remembered) != 0 || !heard, "allocation %zu", nth);
+        world_cleanup(&w);
+        cr_expect(eq(sz, stub.num_alive, 0));
+    }
+    world_cleanup(&w);
 }

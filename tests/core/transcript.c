@@ -136,6 +136,13 @@ static void note_action(struct play *p, const struct action *action)
     case ACTION_UNLOCK:
         buf_add_format(&p->actions, "unlock %s\n", action->family);
         break;
+    case ACTION_REMEMBER:
+        buf_add_format(&p->actions, "remember %s", action->family);
+        for (size_t i = 0; i < action->num_left; i++) {
+            buf_add_format(&p->actions, " %s", action->left[i].name);
+        }
+        buf_add_byte(&p->actions, '\n');
+        break;
     case ACTION_TAKE_SLOT:
         buf_add_text(&p->actions, "take-slot\n");
         break;

@@ -30,6 +30,20 @@ static void disarm(struct world *w)
     }
 }
 
+static void remember(struct world *w, const struct action *action)
+{
+    struct buf text = {0};
+    buf_add_text(&text, action->family);
+    for (size_t i = 0; i < action->num_left; i++) {
+        const struct replace_left *left = &action->left[i];
+        buf_add_format(&text, " %s,%llu,%llu", left->name, (unsigned long long)left->id,
+                       (unsigned long long)left->until_us);
+    }
+    (void)snprintf(w->remembered, sizeof(w->remembered), "%s%s",
+                   w->holds_lock ? "" : "without the lock: ", buf_text(&text));
+    buf_cleanup(&text);
+}
+
 static void do_action(struct world *w, const struct action *action)
 {
     switch (action->kind) {
@@ -45,6 +59,9 @@ static void do_action(struct world *w, const struct action *action)
     case ACTION_UNLOCK:
         w->wants_lock = false;
         w->holds_lock = false;
+        break;
+    case ACTION_REMEMBER:
+        remember(w, action);
         break;
     case ACTION_TAKE_SLOT:
         w->wants_slot = true;
@@ -144,6 +161,8 @@ void world_feed(struct world *w, enum side from, const uint8_t *bytes, size_t le
 void world_event(struct world *w, enum session_event_kind kind, enum side side)
 {
     struct session_event event = {.kind = kind, .side = side, .reason = "test"};
+    event.left = w->left;
+    event.num_left = w->num_left;
     arm(w);
     session_event(w->s, &event, w->now);
     disarm(w);

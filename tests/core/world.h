@@ -23,6 +23,9 @@ struct world {
     bool holds_slot;
     bool hold_slots;
     unsigned slots_ended;
+    const struct replace_left *left; /* what is remembered: told with the lock */
+    size_t num_left;
+    char remembered[128];  /* the last that was to be: family and objects */
     bool cancel_asked;     /* by a CancelRequest, of some other session */
     bool cancel_under_way; /* one of the session's own, to the server */
     unsigned cancels_sent;

@@ -59,6 +59,7 @@ Test(config, a_file_is_read)
                         "server: db.example:4566   ; behind a value\n"
                         "max_connections=50\n"
                         "max_builds = 0\n"
+                        "state_file = /var/lib/mvswap/state\n"
                         "\n"
                         "[replace]\n"
                         "build = Foreground\n"
@@ -74,6 +75,7 @@ Test(config, a_file_is_read)
     cr_expect(eq(str, (char *)value_of(&o, "drain_min"), "2s"));
     cr_expect(eq(str, (char *)value_of(&o, "log_level"), "debug"));
     cr_expect(eq(str, (char *)value_of(&o, "max_builds"), "0"));
+    cr_expect(eq(str, (char *)value_of(&o, "state_file"), "/var/lib/mvswap/state"));
     cr_expect(eq(int, o.settings.sources[SETTING_BUILD], SOURCE_FILE));
     cr_expect(eq(int, o.settings.sources[SETTING_NOTICES], SOURCE_BUILT_IN));
 }
@@ -133,6 +135,24 @@ Test(config, a_line_that_is_too_long_is_told_and_the_next_is_read)
     cr_expect(eq(str, c.text, "2: the line is too long\n"));
     cr_expect(eq(str, (char *)value_of(&o, "max_connections"), "7"));
     cr_expect(eq(str, (char *)value_of(&o, "listen"), ":"));
+}
+
+Test(config, a_path_that_is_too_long_is_not_cut)
+{
+    char path[STATE_FILE_PATH_LEN + 1];
+    struct proxy_options o;
+    struct config_problem problem;
+    size_t index = 0;
+    memset(path, 'a', sizeof(path));
+    path[STATE_FILE_PATH_LEN] = 0;
+    config_defaults(&o);
+    cr_assert(config_find("proxy", "state_file", &index, &problem));
+    cr_expect(not(config_set(&o, index, path, SOURCE_COMMAND_LINE, &problem)));
+    cr_expect(eq(str, problem.hint, "At most 255 bytes."));
+    cr_expect(eq(str, (char *)value_of(&o, "state_file"), ""));
+    path[STATE_FILE_PATH_LEN - 1] = 0;
+    cr_expect(config_set(&o, index, path, SOURCE_COMMAND_LINE, &problem));
+    cr_expect(eq(str, (char *)value_of(&o, "state_file"), path));
 }
 
 Test(config, a_file_that_is_not_there)
