@@ -254,7 +254,9 @@ struct reading {
     struct proxy_options *options;
     const char *path;
     FILE *file;
-    unsigned line; /* the last that was read */
+    unsigned line;  /* the last that was read */
+    bool continued; /* it begins with a blank: for inih the value of the key before, in its place */
+    bool commented; /* it has a `;` behind a blank: for inih the value ends there */
     config_complain complain;
     void *context;
     bool good;
@@ -267,6 +269,17 @@ static void complain_at_line(struct reading *r, const char *what, const char *hi
                    hint[0] != 0 ? ". " : "", hint);
     r->complain(r->context, line);
     r->good = false;
+}
+
+/* What inih does not tell of a line. */
+static void look_at_line(struct reading *r, const char *line)
+{
+    static const char blanks[] = " \t";
+    r->continued = strchr(blanks, line[0]) != NULL;
+    r->commented = false;
+    for (const char *c = line; *c != 0 && c[1] != 0; c++) {
+        r->commented |= strchr(blanks, *c) != NULL && c[1] == ';';
+    }
 }
 
 /* One line for inih, which would go on in the middle of a line that is longer than its buffer. */
@@ -286,6 +299,7 @@ static char *read_line(char *out_line, int size, void *stream)
         }
         out_line[0] = 0;
     }
+    look_at_line(r, out_line);
     return got;
 }
 
@@ -294,6 +308,13 @@ static int take_pair(void *user, const char *section, const char *key, const cha
     struct reading *r = user;
     struct config_problem problem;
     size_t index = 0;
+    if (config_find(section, key, &index, &problem) && config_is_sql(index) &&
+        (r->continued || r->commented)) {
+        /* Half a statement must not run. */
+        complain_at_line(r, "SQL stands on one line here, without a ; behind a blank",
+                         "Behind a blank it begins a comment.");
+        return 1;
+    }
     if (!config_find(section, key, &index, &problem) ||
         !config_set(r->options, index, value, SOURCE_FILE, &problem)) {
         complain_at_line(r, problem.message, problem.hint);

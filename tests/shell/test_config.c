@@ -110,6 +110,12 @@ Test(config, every_problem_is_told_with_its_line)
          "foreground.\n"
          "3: invalid value for setting \"mvswap.notices\": \"none\". Available values: progress, "
          "summary, off.\n"},
+        {"[replace]\nbefore_build = DELETE FROM a ; DELETE FROM b\n",
+         "2: SQL stands on one line here, without a ; behind a blank. Behind a blank it begins a "
+         "comment.\n"},
+        {"[replace]\ncheck = SELECT true\n  FROM a\n",
+         "3: SQL stands on one line here, without a ; behind a blank. Behind a blank it begins a "
+         "comment.\n"},
         {"[replace]\nkeep_old = 1h\n",
          "2: mvswap.keep_old cannot be changed yet. This version knows its default only.\n"},
     };
@@ -120,6 +126,7 @@ Test(config, every_problem_is_told_with_its_line)
         if (rows[i].complaint != NULL) {
             cr_expect(eq(str, c.text, (char *)rows[i].complaint));
         }
+        config_cleanup(&o);
     }
 }
 
@@ -153,6 +160,19 @@ Test(config, a_path_that_is_too_long_is_not_cut)
     path[STATE_FILE_PATH_LEN - 1] = 0;
     cr_expect(config_set(&o, index, path, SOURCE_COMMAND_LINE, &problem));
     cr_expect(eq(str, (char *)value_of(&o, "state_file"), path));
+}
+
+Test(config, sql_in_a_file)
+{
+    struct proxy_options o;
+    struct complaints c;
+    cr_assert(read_text("[replace]\n; about it\nbefore_build = DELETE FROM a; DELETE FROM b\n"
+                        " ; and more\ncheck: SELECT a = ';' FROM {new}\n",
+                        &o, &c),
+              "%s", c.text);
+    cr_expect(eq(str, (char *)value_of(&o, "before_build"), "DELETE FROM a; DELETE FROM b"));
+    cr_expect(eq(str, (char *)value_of(&o, "check"), "SELECT a = ';' FROM {new}"));
+    config_cleanup(&o);
 }
 
 Test(config, a_file_that_is_not_there)
