@@ -43,6 +43,7 @@ class Plan:
 
     sql: str
     columns: list[Column]
+    source: str = ""  # the same query as a part of others, where every value keeps its type
     reads: set[int] = field(
         default_factory=set
     )  # relations named in the text, plain views included
@@ -210,7 +211,7 @@ class Binder:
         self.plan.stored |= plan.stored
         self.plan.system |= plan.system
         names = ", ".join(quoted(column.name) for column in view.columns)
-        return _raw(f"(SELECT * FROM ({plan.sql}) AS v({names}))")
+        return _raw(f"(SELECT * FROM ({plan.source}) AS v({names}))")
 
     def _resolve_table_function(self, table: exp.Table) -> None:
         """TUMBLE and HOP read the relation that is their first argument; other functions are
@@ -256,7 +257,7 @@ class Binder:
             f"DESCRIBE {to_duckdb(cast_parameter(tree, self.plan.parameters, as_null=True))}", query
         )
         self.plan.columns = [Column(row[0], from_duckdb(row[1])) for row in rows]
-        sql = to_duckdb(cast_parameter(tree, self.plan.parameters))
+        sql = self.plan.source = to_duckdb(cast_parameter(tree, self.plan.parameters))
         if any(column.type is TIMESTAMPTZ for column in self.plan.columns):
             # duckdb's Python client would want a time zone library for these values,
             # so they travel as text.

@@ -21,13 +21,15 @@ from . import errors
 from .lexer import RESERVED, quote_name
 from .privileges import Acl, DefaultPrivilege
 from .queries import rewrite_references
-from .statements import INDEX, MATVIEW, TABLE, VIEW, Definition, IndexKey, Name
+from .statements import INDEX, MATVIEW, TABLE, VIEW, Definition, Name
+from .values import SERIAL, TIMESTAMPTZ
 from .wire import Column
 
 if TYPE_CHECKING:
     from .versions import Version
 
 DATABASE = "dev"
+ROW_ID = "_row_id"
 SYSTEM_SCHEMAS = ("pg_catalog", "rw_catalog", "information_schema")
 
 
@@ -52,10 +54,13 @@ class User:
 
 @dataclass
 class IndexParts:
+    """What an index is made of, besides its visible columns: those begin with the keys."""
+
     table: int
-    keys: list[IndexKey]
-    include: list[str]
-    distributed: list[str]
+    orders: list[str]  # one for each key
+    expressions: list[bool]  # which of the keys are no plain columns
+    distributed: int  # so many of the keys tell where a row is
+    hidden: list[Column]  # the key of the table, as far as no visible column holds it
 
 
 @dataclass
@@ -71,6 +76,7 @@ class Relation:
     reads: set[int] = field(default_factory=set)
     creating: bool = False
     background: bool = False
+    announced: bool = True  # frontends know of it; of indexes in the foreground only when built
     append_only: bool = False
     acl: Acl = field(default_factory=Acl)
     comments: dict[str | None, str] = field(default_factory=dict)
@@ -161,7 +167,8 @@ class Catalog:
         for schema in self._schemas_for(name, path):
             found = self.named(schema.id, name.base)
             if found and (not kinds or found.kind in kinds) and (creating or not found.creating):
-                return found
+                if found.announced:
+                    return found
         return None
 
     def _schemas_for(self, name: Name, path: list[str]) -> list[Schema]:
@@ -192,6 +199,9 @@ class Catalog:
 
     def indexes(self, relation: Relation) -> list[Relation]:
         return [r for r in self.relations.values() if r.index and r.index.table == relation.id]
+
+    def created_indexes(self, relation: Relation) -> list[Relation]:
+        return [index for index in self.indexes(relation) if not index.creating]
 
     def closure(self, relation: Relation) -> list[Relation]:
         """Everything downstream, leaves first, the relation itself last."""
@@ -233,6 +243,7 @@ class Catalog:
         """A job is done: the relation becomes readable and the default privileges reach it."""
         relation.creating = False
         relation.background = False
+        relation.announced = True
         relation.created_at = datetime.now(UTC)
         relation.finished_as = self.changed()
         for rule in self.defaults:
@@ -304,10 +315,27 @@ class Catalog:
 
     # -- rows that belong to a relation but are no columns of the user
 
-    def hidden_columns(self, relation: Relation) -> list[str]:
-        if relation.kind not in (TABLE, MATVIEW):
+    def hidden_columns(self, relation: Relation) -> list[Column]:
+        if relation.kind not in (TABLE, MATVIEW, INDEX):
             return []
-        return (["_row_id"] if relation.hidden_key else []) + ["_rw_timestamp"]
+        key = [Column(ROW_ID, SERIAL)] if relation.hidden_key else []
+        if relation.index is not None:
+            key = relation.index.hidden
+        return [*key, Column("_rw_timestamp", TIMESTAMPTZ)]
+
+    def key(self, relation: Relation) -> list[str]:
+        """The names of its key columns, hidden ones too."""
+        if relation.index is not None:
+            keys = [column.name for column in relation.columns[: len(relation.index.orders)]]
+            table = self.relations[relation.index.table]
+            included = [column.name for column in relation.columns[len(keys) :]]
+            keys += [name for name in self.key(table) if name in included]
+            return keys + [column.name for column in relation.index.hidden]
+        return relation.primary_key or ([ROW_ID] if relation.hidden_key else [])
+
+    def distribution(self, relation: Relation) -> list[str]:
+        keys = self.key(relation)
+        return keys[: relation.index.distributed] if relation.index is not None else keys
 
 
 def check_parts(name: Name) -> None:

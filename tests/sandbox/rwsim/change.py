@@ -12,7 +12,14 @@ from .catalog import Relation, Schema
 from .create import parse_type
 from .naming import rename, swap
 from .privileges import ALLOWED, LETTERS, Acl, DefaultPrivilege
-from .targets import TABLE_LIKE, alterable, check_may_change, in_meta, tag_of
+from .targets import (
+    TABLE_LIKE,
+    alterable,
+    check_may_change,
+    in_meta,
+    schema_to_create_in,
+    tag_of,
+)
 from .wire import Column
 
 if TYPE_CHECKING:
@@ -126,18 +133,16 @@ async def comment(session: Session, statement: st.Comment) -> Answer:
         if statement.on_column
         else statement.name
     )
+    schema_to_create_in(session, name)
     found = session.catalog.find(name, session.path(), TABLE_LIKE)
     if found is None:
         raise errors.not_found("table", name.base)
-    check_may_change(session, found)
+    if not (session.user.is_super or found.owner == session.user.id):
+        raise errors.denied(f"must be owner of relation {found.name}")
     relation = in_meta(session, found, "CommentOn")
-    if (
-        column is not None
-        and relation.kind != st.INDEX
-        and column not in [c.name for c in relation.columns]
-    ):
+    if column is not None and column not in [c.name for c in relation.columns]:
         raise errors.invalid_column(column, column)
-    if statement.comment is None:
+    if not statement.comment:
         relation.comments.pop(column, None)
     else:
         relation.comments[column] = statement.comment

@@ -15,9 +15,11 @@ from . import errors
 from . import statements as st
 from .answers import Answer
 from .binder import Binder, Plan
-from .catalog import IndexParts, Relation, Schema, User
+from .catalog import Relation, Schema, User
+from .indexes import index_parts
 from .jobs import Job
 from .queries import fold, parse_expression, to_duckdb
+from .targets import check_may_create_in, schema_to_create_in
 from .values import PgType, from_duckdb
 from .wire import Column
 
@@ -34,17 +36,6 @@ _CLOSE_NOTICE = (
     "EMIT ON WINDOW CLOSE is currently an experimental feature. Please use it with caution."
 )
 _VIEW_OPTIONS = {"resource_group", "cloud.serverless_backfill_enabled", "backfill_order"}
-
-
-def _schema_for(session: Session, name: st.Name) -> Schema:
-    schema = session.catalog.schema_to_create_in(name, session.path())
-    if not (
-        session.user.is_super
-        or schema.owner == session.user.id
-        or schema.acl.allows(session.user.id, "C")
-    ):
-        raise errors.denied(f'permission denied for schema "{schema.name}": "CREATE"')
-    return schema
 
 
 def _taken(
@@ -90,7 +81,7 @@ async def create_view(session: Session, statement: st.CreateView, query: exp.Exp
     them.
     """
     plan = bind_view(session, query)
-    schema = _schema_for(session, statement.name)
+    schema = schema_to_create_in(session, statement.name)
     tag = "CREATE_MATERIALIZED_VIEW" if statement.materialized else "CREATE_VIEW"
     if answer := _taken(session, schema, statement.name.base, statement.if_not_exists, tag):
         return answer
@@ -106,7 +97,7 @@ async def create_view(session: Session, statement: st.CreateView, query: exp.Exp
         return Answer(tag)
     relation.primary_key = _derived_key(session, plan, query, columns)
     relation.options = _job_options(session, "materialized_view")
-    session.server.engine.create_view(relation.stored_as, columns, plan.sql)
+    session.server.engine.create_view(relation.stored_as, columns, plan.source)
     notices = [_ORDER_NOTICE] if query.args.get("order") else []
     await _build(session, relation, plan.stored, statement.text)
     return Answer(tag, notices=notices + ([_CLOSE_NOTICE] if statement.emit_on_close else []))
@@ -180,10 +171,13 @@ async def _build(session: Session, relation: Relation, stored: set[int], text: s
     rows = sum(server.engine.count_rows(one.stored_as) for one in read)
     limit = session.settings.number("backfill_rate_limit")
     seconds = max(server.switches.build_time, rows / limit if limit else 0.0)
-    # A job that reads nothing that can be recovered is built in the foreground whatever was asked.
-    relation.background = session.settings.flag("background_ddl") and bool(stored)
+    # A job that reads nothing that can be recovered is built in the foreground whatever was asked,
+    # as are indexes before 2.6.
+    possible = relation.kind == st.MATVIEW or server.version.at_least(2, 6)
+    background = session.settings.flag("background_ddl") and bool(stored) and possible
+    relation.background = background
     relation.creating = True
-    background = relation.background
+    relation.announced = relation.kind == st.MATVIEW or background
     if background:
         seconds = max(seconds, server.switches.first_barrier)
     job = Job(relation, relation.definition.text(), rows, seconds, background, session)
@@ -222,7 +216,7 @@ async def create_table(session: Session, statement: st.CreateTable) -> Answer:
     if statement.or_replace:
         raise errors.not_implemented("CREATE OR REPLACE TABLE")
     server = session.server
-    schema = _schema_for(session, statement.name)
+    schema = schema_to_create_in(session, statement.name)
     if answer := _taken(
         session, schema, statement.name.base, statement.if_not_exists, "CREATE_TABLE"
     ):
@@ -247,13 +241,12 @@ async def create_table(session: Session, statement: st.CreateTable) -> Answer:
     ]
     server.engine.create_table(relation.stored_as, stored_columns, relation.primary_key)
     if plan:
-        server.engine.structure.execute(f"INSERT INTO store.{relation.stored_as} {plan.sql}")
+        server.engine.structure.execute(f"INSERT INTO store.{relation.stored_as} {plan.source}")
     _add(session, relation, "CreateTable")
     return Answer("CREATE_TABLE")
 
 
 async def create_index(session: Session, statement: st.CreateIndex) -> Answer:
-    server = session.server
     table = session.catalog.find(statement.table, session.path(), (st.TABLE, st.MATVIEW))
     if table is None:
         raise errors.not_found("table", statement.table.base)
@@ -266,15 +259,13 @@ async def create_index(session: Session, statement: st.CreateIndex) -> Answer:
         session, schema, statement.name.base, statement.if_not_exists, "CREATE_INDEX"
     ):
         return answer
-    names = [column.name for column in table.columns]
-    for column in [*(key.column for key in statement.keys), *statement.include]:
-        if column is not None and column not in names:
-            raise errors.invalid_column(column, column)
+    if not (session.user.is_super or session.user.id == table.owner):
+        named = f'"{table.name}"' if session.catalog.version.at_least(2, 6) else table.name
+        raise errors.denied(f"must be owner of table {named}")
     relation = _new_relation(session, st.INDEX, schema, statement.name.base, statement.definition)
     relation.owner = table.owner
-    keys = {key.column for key in statement.keys}
-    include = statement.include or [name for name in names if name not in keys]
-    relation.index = IndexParts(table.id, statement.keys, include, statement.distributed)
+    relation.columns, relation.index = index_parts(session, statement, table)
+    check_may_create_in(session, schema)
     relation.reads = {table.id}
     relation.options = _job_options(session, "index")
     await _build(session, relation, {table.id}, statement.text)
@@ -295,7 +286,7 @@ async def create_stream(session: Session, statement: st.CreateStream) -> Answer:
             what = "table" if statement.kind == st.SUBSCRIPTION else "table or source"
             raise errors.not_found(what, definition.source.base)
         reads = {source.id}
-    schema = _schema_for(session, statement.name)
+    schema = schema_to_create_in(session, statement.name)
     if answer := _taken(session, schema, statement.name.base, statement.if_not_exists, tag):
         return answer
     relation = _new_relation(session, statement.kind, schema, statement.name.base, definition)

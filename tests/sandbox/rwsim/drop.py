@@ -30,7 +30,7 @@ async def drop(session: Session, statement: st.Drop) -> Answer:
                 tag, notices=[f'{statement.kind} "{statement.name.base}" does not exist, skipping']
             )
         raise
-    check_may_change(session, relation)
+    _check_may_drop(session, relation)
     _remove(session, in_meta(session, relation, _call(relation)), statement.cascade)
     return Answer(tag)
 
@@ -47,10 +47,22 @@ def _droppable(session: Session, statement: st.Drop) -> Relation:
     return found
 
 
+def _check_may_drop(session: Session, relation: Relation) -> None:
+    """An index is its owner's alone, before 2.6 not even a superuser's."""
+    if relation.kind != st.INDEX:
+        check_may_change(session, relation)
+    elif not session.catalog.version.at_least(2, 6):
+        if relation.owner != session.user.id:
+            raise errors.denied("Do not have the privilege")
+    elif not (session.user.is_super or relation.owner == session.user.id):
+        raise errors.denied(f'must be owner of index "{relation.name}"')
+
+
 def _remove(session: Session, relation: Relation, cascade: bool) -> None:
     server = session.server
     catalog = server.catalog
-    if relation.creating and not catalog.version.at_least(2, 7):
+    cancels_since = (2, 6) if relation.kind == st.INDEX else (2, 7)
+    if relation.creating and not catalog.version.at_least(*cancels_since):
         raise errors.creating_job_blocks(1)
     dependents = catalog.dependents(relation)
     if dependents and not cascade:

@@ -49,7 +49,7 @@ def _statement(c: Cursor, version: tuple[int, int]) -> st.Statement:
     if first in _DML:
         return st.Dml(parse_query(c.sql, c.rest()), _DML[first])
     if c.accept("CREATE"):
-        return _create(c)
+        return _create(c, version)
     if c.accept("DROP"):
         return _drop(c)
     if c.accept("ALTER"):
@@ -77,7 +77,7 @@ def _query(c: Cursor) -> exp.Expression:
     return parse_query(c.sql, c.rest())
 
 
-def _create(c: Cursor) -> st.Statement:
+def _create(c: Cursor, version: tuple[int, int]) -> st.Statement:
     or_replace = c.accept("OR REPLACE")
     c.accept_any("TEMPORARY", "TEMP")
     if c.accept("MATERIALIZED VIEW"):
@@ -96,9 +96,9 @@ def _create(c: Cursor) -> st.Statement:
     if c.accept("SUBSCRIPTION"):
         return _create_stream(c, st.SUBSCRIPTION)
     if c.accept("UNIQUE INDEX"):
-        return _create_index(c, True)
+        return _create_index(c, True, version)
     if c.accept("INDEX"):
-        return _create_index(c, False)
+        return _create_index(c, False, version)
     if c.accept("SCHEMA"):
         missing_only = c.accept("IF NOT EXISTS")
         name = c.name()
@@ -284,31 +284,34 @@ def _index_key(c: Cursor, item: list[Token]) -> st.IndexKey:
     expression = parse_expression(source_text(c.sql, item[:stop]))
     column = item[0].name if stop == 1 else None
     suffix = "".join(" " + word for word in words[stop:])
-    return st.IndexKey(
-        to_text(expression) + suffix, column, "DESC" if "DESC" in words[stop:] else "ASC"
-    )
+    descending = "DESC" in words[stop:]
+    # Nulls are the largest values; only the other order is mentioned.
+    usual = ("NULLS", "FIRST" if descending else "LAST")
+    nulls = tuple(words[-2:]) if "NULLS" in words[stop:] else usual
+    order = ("DESC" if descending else "ASC") + ("" if nulls == usual else " " + " ".join(nulls))
+    return st.IndexKey(to_text(expression) + suffix, column, order, expression)
 
 
-def _create_index(c: Cursor, unique: bool) -> st.CreateIndex:
+def _create_index(c: Cursor, unique: bool, version: tuple[int, int]) -> st.CreateIndex:
     missing_only = c.accept("IF NOT EXISTS")
     name = c.name()
     c.expect("ON")
     table = c.name()
-    if c.accept("USING"):
+    if version >= (2, 6) and c.accept("USING"):
         c.identifier()
     keys = [_index_key(c, item) for item in split_at_commas(c.in_parentheses())]
     after = f"({', '.join(key.text for key in keys)})"
     include: list[str] = []
-    distributed: list[str] = []
+    distributed: list[exp.Expression] = []
     if c.accept("INCLUDE"):
         items = [item[0] for item in split_at_commas(c.in_parentheses())]
         include = [token.name for token in items]
         after += f" INCLUDE({', '.join(token.text for token in items)})"
     if c.accept("DISTRIBUTED BY"):
-        texts = [spaced(item) for item in split_at_commas(c.in_parentheses())]
-        distributed = texts
-        after += f" DISTRIBUTED BY({', '.join(texts)})"
-    _, printed = _options(c)
+        items = split_at_commas(c.in_parentheses())
+        distributed = [parse_expression(source_text(c.sql, item)) for item in items]
+        after += f" DISTRIBUTED BY({', '.join(map(to_text, distributed))})"
+    _, printed = _options(c) if version >= (2, 6) else ({}, "")
     definition = st.Definition(
         "CREATE INDEX", name, source=table, after=after + printed, joint="ON"
     )

@@ -11,7 +11,7 @@ from . import statements as st
 from .answers import Answer, texts
 from .catalog import DATABASE, Relation
 from .jobs import Job
-from .values import INT8, TIMESTAMPTZ
+from .values import INT8
 from .versions import Version
 from .wire import Column
 
@@ -83,7 +83,7 @@ def _rows(session: Session, statement: st.Show) -> list[tuple[Any, ...]]:
     relation = _readable(session, statement.name)
     if what == "INDEXES":
         return [
-            _index_row(relation, index) for index in session.catalog.indexes(relation)
+            _index_row(relation, index) for index in session.catalog.created_indexes(relation)
         ]
     return _column_rows(session, relation)
 
@@ -144,47 +144,40 @@ def _readable(session: Session, name: st.Name) -> Relation:
 
 
 def _index_row(table: Relation, index: Relation) -> tuple[str, ...]:
-    """Key columns are completed by the key of the table; what is not named in INCLUDE is all the
-    rest.
-    """
+    """Visible columns only: keys, completed by the key of the table, and all others."""
     assert index.index is not None
     parts = index.index
-    first = [_key_name(key.column, key.text) for key in parts.keys]
-    keys = [f"{name} {key.order}" for name, key in zip(first, parts.keys, strict=True)]
-    keys += [f"{name} ASC" for name in table.primary_key if name not in first]
-    covered = {*first, *table.primary_key}
-    rest = [
-        name for name in (parts.include or [c.name for c in table.columns]) if name not in covered
-    ]
-    distributed = parts.distributed or first[:1]
-    return index.name, table.name, ", ".join(keys), ", ".join(rest), ", ".join(distributed)
-
-
-def _key_name(column: str | None, text: str) -> str:
-    # An expression is shown by the name of its function.
-    return column or text.split("(")[0].upper()
+    names = [column.name for column in index.columns]
+    own, others = names[: len(parts.orders)], names[len(parts.orders) :]
+    keys = [f"{name} {order}" for name, order in zip(own, parts.orders, strict=True)]
+    keys += [f"{name} ASC" for name in table.primary_key if name in others]
+    rest = [name for name in others if name not in table.primary_key]
+    distributed = ", ".join(own[: parts.distributed])
+    return index.name, table.name, ", ".join(keys), ", ".join(rest), distributed
 
 
 def _column_rows(session: Session, relation: Relation) -> list[tuple[str | None, ...]]:
     rows = [(c.name, c.type.name, "false", relation.comments.get(c.name)) for c in relation.columns]
     hidden = session.catalog.hidden_columns(relation)
-    return rows + [
-        (name, "serial" if name == "_row_id" else TIMESTAMPTZ.name, "true", None) for name in hidden
-    ]
+    return rows + [(c.name, c.type.name, "true", None) for c in hidden]
 
 
 def describe(session: Session, statement: st.Describe) -> Answer:
     catalog = session.catalog
     relation = _readable(session, statement.name)
     rows = _column_rows(session, relation)
-    if relation.kind in (st.TABLE, st.MATVIEW):
-        key = ", ".join(relation.primary_key) or ("_row_id" if relation.hidden_key else "")
-        rows += [("primary key", key, None, None), ("distribution key", key, None, None)]
-        for index in catalog.indexes(relation):
+    if relation.kind in (st.TABLE, st.MATVIEW, st.INDEX):
+        for what, names in (
+            ("primary key", catalog.key(relation)),
+            ("distribution key", catalog.distribution(relation)),
+        ):
+            if names:
+                rows.append((what, ", ".join(names), None, None))
+        for index in catalog.created_indexes(relation):
             _, _, keys, rest, distributed = _index_row(relation, index)
             included = f" include({rest})" if rest else ""
             rows.append(
                 (index.name, f"index({keys}){included} distributed by({distributed})", None, None)
             )
-        rows.append(("table description", relation.name, None, relation.comments.get(None)))
+    rows.append(("table description", relation.name, None, relation.comments.get(None)))
     return Answer("DESCRIBE", columns_of(statement, session.server.version), rows)

@@ -117,9 +117,12 @@ class CreateView(Statement):
 
 @dataclass
 class IndexKey:
+    """`order` is printed by SHOW INDEXES: NULLS only where they are not as usual."""
+
     text: str
     column: str | None
     order: str
+    expression: exp.Expression
 
 
 @dataclass
@@ -128,7 +131,7 @@ class CreateIndex(Statement):
     table: Name
     keys: list[IndexKey]
     include: list[str]
-    distributed: list[str]
+    distributed: list[exp.Expression]
     definition: Definition
     unique: bool
     if_not_exists: bool

@@ -60,7 +60,7 @@ _RELATIONS: dict[str, tuple[str, Callable[[rows.View], Iterable[tuple[Any, ...]]
     "rw_catalog.rw_indexes": (
         "id int, name text, primary_table_id int, key_columns smallint[], "
         "include_columns smallint[], schema_id int, owner int, "
-        f"definition text, acl text[], {_TIMES}, background_ddl bool @3.0",
+        f"definition text, acl text[], {_TIMES}, background_ddl bool @2.8",
         rows.indexes,
     ),
     "rw_catalog.rw_depend": ("objid int, refobjid int", rows.depend),
@@ -83,7 +83,7 @@ _RELATIONS: dict[str, tuple[str, Callable[[rows.View], Iterable[tuple[Any, ...]]
     "rw_catalog.rw_columns": (
         "relation_id int, name text, position int, is_hidden bool, is_primary_key bool, "
         "is_distribution_key bool, is_generated bool, "
-        "is_nullable bool, generation_expression text, data_type text, type_oid int, "
+        "is_nullable bool @2.6, generation_expression text, data_type text, type_oid int, "
         "type_len smallint, udt_type text",
         rows.columns,
     ),

@@ -13,10 +13,10 @@ from typing import Any
 from .catalog import DATABASE, Catalog, Relation, User
 from .jobs import Jobs
 from .statements import INDEX, MATVIEW, SINK, SUBSCRIPTION, TABLE, VIEW
-from .values import TIMESTAMPTZ, is_array
-from .wire import Column
+from .values import is_array
 
 Row = tuple[Any, ...]
+_STREAMING = (TABLE, MATVIEW, INDEX, SINK)
 
 
 @dataclass
@@ -34,14 +34,15 @@ class View:
         return self.catalog.generation, self.meta.generation, self.user.id
 
     def seen(self, *kinds: str) -> Iterator[Relation]:
-        return self._seen_in(self.catalog, kinds)
+        for relation in self.catalog.relations.values():
+            if (not kinds or relation.kind in kinds) and relation.announced:
+                if self._visible(relation):
+                    yield relation
 
-    def seen_by_meta(self, *kinds: str) -> Iterator[Relation]:
-        return self._seen_in(self.meta, kinds)
-
-    def _seen_in(self, catalog: Catalog, kinds: tuple[str, ...]) -> Iterator[Relation]:
-        for relation in catalog.relations.values():
-            if (not kinds or relation.kind in kinds) and self._visible(relation):
+    def streaming_jobs(self) -> Iterator[Relation]:
+        """Meta tells of the jobs of everybody."""
+        for relation in self.meta.relations.values():
+            if relation.kind in _STREAMING:
                 yield relation
 
     def _visible(self, relation: Relation) -> bool:
@@ -51,6 +52,9 @@ class View:
             or not self.catalog.version.at_least(2, 6)
         ):
             return True
+        if relation.index is not None:
+            # Who may read a table sees its indexes.
+            relation = self.meta.relations.get(relation.index.table, relation)
         return relation.acl.allows(self.user.id, "r")
 
     def acl(self, relation: Relation) -> list[str]:
@@ -130,8 +134,15 @@ def indexes(view: View) -> Iterator[Row]:
     for r in view.seen(INDEX):
         assert r.index is not None
         names = [column.name for column in view.catalog.relations[r.index.table].columns]
-        keys = [names.index(key.column) + 1 if key.column in names else 0 for key in r.index.keys]
-        included = [names.index(name) + 1 for name in r.index.include]
+        count = len(r.index.orders)
+        keys = [
+            0 if is_expression else names.index(column.name) + 1
+            for column, is_expression in zip(r.columns, r.index.expressions, strict=False)
+        ]
+        held = [column.name for column in r.columns[count:]]
+        held += [column.name.rpartition(".")[2] for column in r.index.hidden]
+        # A key that is not the user's comes behind the columns of the table.
+        included = [names.index(n) + 1 if n in names else len(names) + 1 for n in held]
         yield (
             r.id,
             r.name,
@@ -193,10 +204,13 @@ def subscriptions(view: View) -> Iterator[Row]:
 
 
 def columns(view: View) -> Iterator[Row]:
-    for r in view.seen(TABLE, MATVIEW, VIEW):
-        hidden = [Column(name, TIMESTAMPTZ) for name in view.catalog.hidden_columns(r)]
-        for position, column in enumerate([*r.columns, *hidden], 1):
-            is_key = column.name in r.primary_key
+    # A view's columns are nullable since 3.0 only.
+    views_too = view.catalog.version.at_least(3, 0)
+    for r in view.seen(TABLE, MATVIEW, VIEW, INDEX):
+        keys = view.catalog.key(r)
+        distribution = view.catalog.distribution(r)
+        for position, column in enumerate([*r.columns, *view.catalog.hidden_columns(r)], 1):
+            is_key = column.name in keys
             kind = column.type
             shown = "ARRAY" if is_array(kind) and not kind.name else kind.name
             yield (
@@ -205,9 +219,9 @@ def columns(view: View) -> Iterator[Row]:
                 position,
                 position > len(r.columns),
                 is_key,
-                is_key,
+                column.name in distribution,
                 False,
-                not is_key,
+                not is_key and (r.kind != VIEW or views_too),
                 None,
                 shown,
                 kind.oid,
@@ -238,7 +252,7 @@ def description(view: View) -> Iterator[Row]:
 
 
 def streaming_jobs(view: View) -> Iterator[Row]:
-    for r in view.seen_by_meta(TABLE, MATVIEW, INDEX, SINK):
+    for r in view.streaming_jobs():
         yield (
             r.id,
             r.name,
@@ -256,12 +270,12 @@ def parallelism_of(relation: Relation) -> str:
 
 
 def parallelism(view: View) -> Iterator[Row]:
-    for r in view.seen_by_meta(TABLE, MATVIEW, INDEX, SINK):
+    for r in view.seen(*_STREAMING):
         yield (r.id, r.name, r.kind, parallelism_of(r), 256)
 
 
 def table_fragments(view: View) -> Iterator[Row]:
-    for r in view.seen_by_meta(TABLE, MATVIEW, INDEX, SINK):
+    for r in view.streaming_jobs():
         yield (r.id, "CREATING" if r.creating else "CREATED", parallelism_of(r), 256)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import errors
 from . import statements as st
-from .catalog import Relation
+from .catalog import Relation, Schema
 
 if TYPE_CHECKING:
     from .session import Session
@@ -45,3 +45,18 @@ def in_meta(session: Session, found: Relation, call: str) -> Relation:
         what = "table" if found.kind in TABLE_LIKE else found.kind
         raise errors.gone_in_meta(call, what, found.id)
     return relation
+
+
+def schema_to_create_in(session: Session, name: st.Name) -> Schema:
+    schema = session.catalog.schema_to_create_in(name, session.path())
+    check_may_create_in(session, schema)
+    return schema
+
+
+def check_may_create_in(session: Session, schema: Schema) -> None:
+    if not (
+        session.user.is_super
+        or schema.owner == session.user.id
+        or schema.acl.allows(session.user.id, "C")
+    ):
+        raise errors.denied(f'permission denied for schema "{schema.name}": "CREATE"')

@@ -39,6 +39,7 @@ TIMESTAMP = PgType(1114, 8, "timestamp without time zone", "Timestamp", "TIMESTA
 TIMESTAMPTZ = PgType(1184, 8, "timestamp with time zone", "Timestamptz", "TIMESTAMPTZ", 1185)
 INTERVAL = PgType(1186, 16, "interval", "Interval", "INTERVAL", 1187)
 NUMERIC = PgType(1700, -1, "numeric", "Decimal", "DECIMAL(38,10)", 1231)
+SERIAL = PgType(20, 8, "serial", "Serial", "BIGINT", 1016)
 JSONB = PgType(3802, -1, "jsonb", "Jsonb", "JSON", 3807)
 
 _SCALARS = (
