@@ -109,6 +109,10 @@ def invalid_input(text: str) -> ServerError:
     return ServerError(f"Invalid input syntax: {text}")
 
 
+def bad_parameter(text: str) -> ServerError:
+    return ServerError(f"Invalid Parameter Value: {text}")
+
+
 def denied(text: str) -> ServerError:
     return ServerError(f"Permission denied: {text}")
 

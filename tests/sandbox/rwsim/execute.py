@@ -4,14 +4,13 @@ plans and their rows.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 from sqlglot import exp
 
-from . import change, create, drop, errors, show
+from . import change, create, drop, errors, processes, show
 from . import statements as st
 from .answers import Answer, texts
 from .binder import Binder, Plan, in_server_words
@@ -241,14 +240,6 @@ async def _wait(session: Session, statement: st.Wait) -> Answer:
     return Answer("WAIT")
 
 
-async def _kill(session: Session, statement: st.Kill) -> Answer:
-    for target in list(session.server.sessions()):
-        if statement.process in (target.process_id, target.log_name):
-            target.cancel()
-            await asyncio.sleep(0)
-    return Answer("KILL")
-
-
 async def _recover(session: Session, statement: st.Recover) -> Answer:
     if not session.user.is_super:
         raise errors.denied("only superusers can trigger adhoc recovery")  # assumed
@@ -280,5 +271,5 @@ _ACTIONS: dict[type[st.Statement], Callable[[Any, Any], Awaitable[Answer]]] = {
     st.Simple: _simple,
     st.Wait: _wait,
     st.CancelJobs: drop.cancel_jobs,
-    st.Kill: _kill,
+    st.Kill: processes.kill,
 }

@@ -20,6 +20,7 @@ from .errors import ServerError, SessionPanic
 from .execute import bind, bind_dml, execute, run_dml, run_plan
 from .grammar import parse_text
 from .parameters import with_values
+from .processes import Running
 from .show import columns_of
 from .values import parameter_text
 from .wire import Column
@@ -46,6 +47,12 @@ class Portal:
     formats: list[int]
     suspended: bool = False
     left: list[tuple[Any, ...]] = field(default_factory=list)
+
+
+def _running(portal: Portal, statement: st.Statement) -> Running:
+    plan = portal.prepared.plan
+    parameters = None if plan is None else list(zip(portal.values, plan.parameters, strict=False))
+    return Running(statement.text, [statement], parameters)
 
 
 class _WriteFailed(Exception):
@@ -226,7 +233,8 @@ class Extended:
                 "assertion failed: portal_store.contains_key(&portal_name)"
             )
         if not portal.suspended:
-            answer = await session.perform(statement, lambda: self._run(portal, statement))
+            with session.listed(_running(portal, statement)):
+                answer = await session.perform(statement, lambda: self._run(portal, statement))
             self._send_first(portal, answer, request.max_rows)
         else:
             self._send_part(portal, Answer("SELECT", portal.prepared.columns), request.max_rows)

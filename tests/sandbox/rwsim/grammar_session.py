@@ -53,7 +53,7 @@ def parse_session_statement(c: Cursor, version: tuple[int, int]) -> st.Statement
         "FLUSH": lambda cursor: st.Simple("FLUSH"),
         "WAIT": lambda cursor: _wait(cursor, version),
         "CANCEL": _cancel,
-        "KILL": lambda cursor: st.Kill(cursor.take().text.strip("'")),
+        "KILL": lambda cursor: _kill(cursor, version),
         "DISCARD": _discard,
         "DEALLOCATE": _deallocate,
     }
@@ -218,6 +218,14 @@ def _end_transaction(c: Cursor, tag: str) -> st.Statement:
 def _wait(c: Cursor, version: tuple[int, int]) -> st.Statement:
     kind = c.accept_any(*_WAIT_KINDS) if version >= (3, 0) else None
     return st.Wait(_WAIT_KINDS[kind], c.name()) if kind else st.Wait()
+
+
+def _kill(c: Cursor, version: tuple[int, int]) -> st.Statement:
+    if version >= (2, 6):
+        return st.Kill(c.string())
+    if c.peek().kind != NUMBER:
+        raise c.fail("literal int")
+    return st.Kill(c.take().text)
 
 
 def _cancel(c: Cursor) -> st.Statement:

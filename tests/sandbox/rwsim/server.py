@@ -18,6 +18,7 @@ from .engine import Engine
 from .faults import Faults
 from .frontend import Frontend
 from .jobs import Jobs
+from .processes import ghosts
 from .statements import MATVIEW, TABLE
 from .switches import Switches
 from .system_relations import SystemRelations
@@ -42,6 +43,7 @@ class Server:
         self.jobs = Jobs(self.catalog, self.remove)
         self.system = SystemRelations(self.catalog, self.jobs)
         self.faults = Faults(switches)
+        self.ghosts = ghosts(switches.ghost)
         self._news_due = False
         self._plans: OrderedDict[object, Plan] = OrderedDict()
         self._log: TextIO | None = (

@@ -11,8 +11,8 @@ import asyncio
 import socket
 import traceback
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Awaitable, Callable, Sequence
-from time import monotonic
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
@@ -29,6 +29,7 @@ from .faults import Struck
 from .frontend import Frontend
 from .functions import Reader
 from .grammar import parse_text
+from .processes import Running
 from .server import Server
 from .settings import Settings
 from .values import binary, text
@@ -56,8 +57,7 @@ class Session:
         # Takes the password message; None for a session that is logged in.
         self.login: Callable[[bytes], None] | None = None
         self.snapshot: int | None = None  # the catalog's clock at BEGIN READ ONLY
-        self.statement_started: float | None = None
-        self.statement_text: str | None = None
+        self.running: Running | None = None
         self.peer = "{}:{}".format(*writer.get_extra_info("peername")[:2])
         self._reader = reader
         self._writer = writer
@@ -228,15 +228,16 @@ class Session:
             return
         if not statements:
             self.send(wire.message("I"))
-        for statement in statements:
-            try:
-                answer = await self.perform(statement, lambda one=statement: execute(self, one))
-            except SessionPanic:
-                raise
-            except ServerError as error:
-                self.send_error(error, errors.RUN)
-                break
-            self._send_answer(answer)
+        with self.listed(Running(sql, statements)):
+            for statement in statements:
+                try:
+                    answer = await self.perform(statement, lambda one=statement: execute(self, one))
+                except SessionPanic:
+                    raise
+                except ServerError as error:
+                    self.send_error(error, errors.RUN)
+                    break
+                self._send_answer(answer)
         self.send_ready()
 
     async def _report_unparsed(self, sql: str, error: ServerError) -> None:
@@ -244,7 +245,8 @@ class Session:
             raise error
 
         try:
-            await self.perform(st.Statement(text=sql), fail)
+            with self.listed(Running(sql)):
+                await self.perform(st.Statement(text=sql), fail)
         except ServerError as found:
             self.send_error(found, errors.RUN)
         self.send_ready()
@@ -257,10 +259,19 @@ class Session:
             self.send_rows(answer.rows, answer.columns)
         self.send(wire.complete(answer.tag))
 
+    @contextmanager
+    def listed(self, running: Running) -> Iterator[None]:
+        """Shown in the process list meanwhile."""
+        self.running = running
+        try:
+            yield
+        finally:
+            self.running = None
+
     async def perform(
         self, statement: st.Statement, action: Callable[[], Awaitable[Answer]]
     ) -> Answer:
-        """Runs a statement under the faults, and shows it in the process list meanwhile."""
+        """Runs a statement under the faults."""
         self._woken.clear()  # a cancel reaches the statement that runs, from its beginning
         struck = self.server.faults.strike(statement.text)
         if struck.crash_before:
@@ -272,14 +283,12 @@ class Session:
         if struck.recovers:
             # As soon as the statement waits for something, or is done.
             asyncio.get_running_loop().call_soon(self.server.recover)
-        self.statement_started, self.statement_text = monotonic(), statement.text[:1024]
         try:
             return await action()
         except duckdb.Error as error:
             raise errors.bind_error(str(error).split("\n")[0]) from None
         finally:
             await self._strike_afterwards(statement, struck)
-            self.statement_started = self.statement_text = None
 
     async def _strike_afterwards(self, statement: st.Statement, struck: Struck) -> None:
         """The statement is executed, its answer is not sent yet."""

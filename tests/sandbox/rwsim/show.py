@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from . import errors
+from . import errors, processes
 from . import statements as st
 from .answers import Answer, texts
-from .catalog import DATABASE, Relation
+from .catalog import Relation
 from .jobs import Job
 from .values import INT8
 from .versions import Version
@@ -26,7 +25,6 @@ _LISTED = {
     "SUBSCRIPTIONS": st.SUBSCRIPTION,
     "SOURCES": "source",
 }
-_PROCESS_COLUMNS = ("Worker Id", "Id", "User", "Host", "Database", "Time", "Info")
 
 
 def columns_of(statement: st.Statement, version: Version) -> list[Column] | None:
@@ -43,7 +41,7 @@ def columns_of(statement: st.Statement, version: Version) -> list[Column] | None
         return texts("Name", "Create Sql")
     return {
         "JOBS": [Column("Id", INT8), *texts(*_job_columns(version))],
-        "PROCESSLIST": texts(*_PROCESS_COLUMNS),
+        "PROCESSLIST": texts(*processes.columns(version)),
         "INDEXES": texts("Name", "On", "Key", "Include", "Distributed By"),
         "COLUMNS": texts("Name", "Type", "Is Hidden", "Description"),
         "ALL": texts("Name", "Setting", "Description"),
@@ -74,7 +72,7 @@ def _rows(session: Session, statement: st.Show) -> list[tuple[Any, ...]]:
             for job in server.jobs.running.values()
         ]
     if what == "PROCESSLIST":
-        return [_process(one) for one in server.sessions()]
+        return processes.rows(session)
     if what == "ALL":
         return [(name, value, "") for name, value in session.settings.all()]
     assert statement.name is not None
@@ -112,20 +110,6 @@ def _list(session: Session, statement: st.Show, kind: str) -> list[tuple[str]]:
         )
         found = [r for r in found if pattern.fullmatch(r.name)]
     return sorted((catalog.full_name(r, quoted=True),) for r in found)
-
-
-def _process(session: Session) -> tuple[Any, ...]:
-    started = session.statement_started
-    spent = None if started is None else f"{int((monotonic() - started) * 1000)}ms"
-    return (
-        str(session.frontend.worker),
-        session.process_id,
-        session.user.name,
-        session.peer,
-        DATABASE,
-        spent,
-        session.statement_text,
-    )
 
 
 def _create_text(session: Session, kind: str, name: st.Name) -> tuple[str, str]:

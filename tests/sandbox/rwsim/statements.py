@@ -63,16 +63,26 @@ class Definition:
 class Statement:
     text: str = field(default="", kw_only=True)
 
+    def normal_text(self) -> str:
+        """As the server prints it; statements without names and values are kept as written."""
+        return self.text
+
 
 @dataclass
 class Query(Statement):
     query: exp.Expression
+
+    def normal_text(self) -> str:
+        return to_text(self.query)
 
 
 @dataclass
 class Dml(Statement):
     query: exp.Expression
     tag: str
+
+    def normal_text(self) -> str:
+        return to_text(self.query)
 
 
 @dataclass
@@ -136,6 +146,9 @@ class CreateIndex(Statement):
     unique: bool
     if_not_exists: bool
 
+    def normal_text(self) -> str:
+        return self.definition.text()
+
 
 @dataclass
 class CreateStream(Statement):
@@ -171,14 +184,16 @@ class Drop(Statement):
 
 @dataclass
 class Alter(Statement):
-    """`action` is SWAP, RENAME, OWNER, SCHEMA, SET, ADD COLUMN, AS; `argument` is the other name
-    or the rest of the text.
+    """`action` is SWAP, RENAME, OWNER, SCHEMA, ADD COLUMN, AS, PARALLELISM, RESOURCE_GROUP, CONFIG
+    or SET for all that changes nothing here; `argument` is the other name, the value (None for the
+    default), the values by key, or the rest of the text.
     """
 
     kind: str
     name: Name
     action: str
-    argument: Name | str | ColumnSpec
+    argument: Name | str | ColumnSpec | dict[str, str | None] | None
+    deferred: bool = False
 
 
 @dataclass

@@ -44,6 +44,7 @@ class Switches:
     delay: list[Delay]
     crash: list[Fault]
     recover_at: list[Fault]
+    ghost: list[str]
     log: str | None
     passwords: dict[str, str]
 
@@ -136,6 +137,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_times(parser)
     _add_faults(parser)
+    parser.add_argument(
+        "--ghost",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a process whose client was killed ten minutes ago; it is listed with this statement",
+    )
     parser.add_argument(
         "--log",
         metavar="FILE",
