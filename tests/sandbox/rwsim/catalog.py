@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .versions import Version
 
 DATABASE = "dev"
+DEFAULT_GROUP = "default"
 ROW_ID = "_row_id"
 SYSTEM_SCHEMAS = ("pg_catalog", "rw_catalog", "information_schema")
 
@@ -64,6 +65,15 @@ class IndexParts:
 
 
 @dataclass
+class JobSettings:
+    """What ALTER … SET changes of a streaming job."""
+
+    parallelism: str = "adaptive"
+    resource_group: str = DEFAULT_GROUP
+    config: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class Relation:
     id: int
     name: str
@@ -81,6 +91,7 @@ class Relation:
     acl: Acl = field(default_factory=Acl)
     comments: dict[str | None, str] = field(default_factory=dict)
     options: dict[str, str] = field(default_factory=dict)
+    job: JobSettings = field(default_factory=JobSettings)
     index: IndexParts | None = None
     hidden_key: bool = False
     initialized_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -90,7 +101,9 @@ class Relation:
 
     def copy(self) -> Relation:
         # Definitions and columns are replaced when they change, never altered.
-        return replace(self, acl=self.acl.copy(), comments=dict(self.comments))
+        return replace(
+            self, acl=self.acl.copy(), comments=dict(self.comments), job=replace(self.job)
+        )
 
     @property
     def stored_as(self) -> str:

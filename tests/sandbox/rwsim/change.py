@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from . import errors
 from . import statements as st
 from .answers import Answer
-from .catalog import Relation, Schema
+from .catalog import DEFAULT_GROUP, Relation, Schema
 from .create import parse_type
 from .naming import rename, swap
 from .privileges import ALLOWED, LETTERS, Acl, DefaultPrivilege
+from .settings import parallelism
 from .targets import (
     TABLE_LIKE,
     alterable,
@@ -35,14 +36,16 @@ async def alter(session: Session, statement: st.Alter) -> Answer:
     if statement.action == "SWAP":
         await swap(session, statement)
         return Answer(tag)
-    found = alterable(session, statement.kind, statement.name)
+    running = session.catalog.version.at_least(2, 8) and statement.action in _OF_RUNNING_JOBS
+    found = alterable(session, statement.kind, statement.name, running)
     check_may_change(session, found)
     if statement.action == "RENAME":
         rename(session, found, statement)
         return Answer(tag)
     relation = in_meta(session, found, _CALLS[statement.action])
     _ACTIONS[statement.action](session, relation, statement)
-    return Answer(tag)
+    notices = [_DEFERRED] if statement.deferred else []
+    return Answer(tag, notices=notices + ([_NEEDS_RECOVER] if statement.action == "CONFIG" else []))
 
 
 def _owner(session: Session, relation: Relation, statement: st.Alter) -> None:
@@ -65,12 +68,36 @@ def _move(session: Session, relation: Relation, statement: st.Alter) -> None:
     catalog.changed()
 
 
-def _configure(session: Session, relation: Relation, statement: st.Alter) -> None:
-    words = (
-        str(statement.argument).replace("=", " ").replace(" TO ", " ").replace(" to ", " ").split()
-    )
-    if len(words) >= 2:
-        relation.options = {**relation.options, words[0].lower(): words[1].lower()}
+def _nothing(session: Session, relation: Relation, statement: st.Alter) -> None:
+    """Rate limits and the like."""
+
+
+def _parallelism(session: Session, relation: Relation, statement: st.Alter) -> None:
+    catalog = session.server.catalog
+    kept = parallelism(catalog.version, str(statement.argument or "default"))
+    if kept is None:
+        forms = "adaptive, bounded(n), or ratio(r)" if catalog.version.at_least(3, 0) else None
+        wanted = f"a valid number, {forms}" if forms else "a valid number or adaptive"
+        raise errors.invalid_input(f"target parallelism must be {wanted}")
+    relation.job.parallelism = "adaptive" if kept in ("default", "0") else kept
+    catalog.changed()
+
+
+def _resource_group(session: Session, relation: Relation, statement: st.Alter) -> None:
+    relation.job.resource_group = str(statement.argument or DEFAULT_GROUP)
+    session.server.catalog.changed()
+
+
+def _config(session: Session, relation: Relation, statement: st.Alter) -> None:
+    assert isinstance(statement.argument, dict)
+    if not all(key.startswith("streaming.") for key in statement.argument):
+        raise errors.invalid_input("ALTER CONFIG only accepts options starting with `streaming.`")
+    config = dict(relation.job.config)
+    for key, value in statement.argument.items():
+        config.pop(key, None)
+        if value is not None:
+            config[key] = value
+    relation.job.config = config
     session.server.catalog.changed()
 
 
@@ -87,12 +114,30 @@ def _add_column(session: Session, relation: Relation, statement: st.Alter) -> No
     session.server.catalog.changed()
 
 
-_ACTIONS = {"OWNER": _owner, "SCHEMA": _move, "SET": _configure, "ADD COLUMN": _add_column}
+_ACTIONS = {
+    "OWNER": _owner,
+    "SCHEMA": _move,
+    "SET": _nothing,
+    "PARALLELISM": _parallelism,
+    "RESOURCE_GROUP": _resource_group,
+    "CONFIG": _config,
+    "ADD COLUMN": _add_column,
+}
+# Since 2.8 these reach jobs that are still running.
+_OF_RUNNING_JOBS = ("PARALLELISM", "RESOURCE_GROUP")
+_DEFERRED = (
+    "DEFERRED is used, please ensure that automatic parallelism control is enabled on the meta, "
+    "otherwise, the alter will not take effect."
+)
+_NEEDS_RECOVER = "ALTER CONFIG requires a RECOVER on the specified streaming job to take effect."
 # The names of the calls to meta, which its errors quote.
 _CALLS = {
     "OWNER": "AlterOwner",
     "SCHEMA": "AlterSetSchema",
-    "SET": "AlterParallelism",
+    "SET": "ApplyThrottle",
+    "PARALLELISM": "AlterParallelism",
+    "RESOURCE_GROUP": "AlterResourceGroup",
+    "CONFIG": "AlterStreamingJobConfig",
     "ADD COLUMN": "ReplaceJobPlan",
 }
 

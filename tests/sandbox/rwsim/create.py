@@ -15,7 +15,7 @@ from . import errors
 from . import statements as st
 from .answers import Answer
 from .binder import Binder, Plan
-from .catalog import Relation, Schema, User
+from .catalog import DEFAULT_GROUP, Relation, Schema, User
 from .indexes import index_parts
 from .jobs import Job
 from .queries import fold, parse_expression, to_duckdb
@@ -96,7 +96,9 @@ async def create_view(session: Session, statement: st.CreateView, query: exp.Exp
         session.frontend.catch_up()
         return Answer(tag)
     relation.primary_key = _derived_key(session, plan, query, columns)
-    relation.options = _job_options(session, "materialized_view")
+    relation.job.parallelism = session.settings.job_parallelism("materialized_view")
+    group = statement.options.get("resource_group", "").strip("'")
+    relation.job.resource_group = group or DEFAULT_GROUP
     session.server.engine.create_view(relation.stored_as, columns, plan.source)
     notices = [_ORDER_NOTICE] if query.args.get("order") else []
     await _build(session, relation, plan.stored, statement.text)
@@ -156,12 +158,6 @@ def _derived_key(
         if isinstance(inner, exp.Column) and isinstance(inner.this, exp.Identifier):
             places.setdefault(fold(inner.this), column.name)
     return [places[name] for name in base] if all(name in places for name in base) else []
-
-
-def _job_options(session: Session, what: str) -> dict[str, str]:
-    own = session.settings.number(f"streaming_parallelism_for_{what}")
-    chosen = own or session.settings.number("streaming_parallelism")
-    return {"parallelism": str(chosen)} if chosen else {}
 
 
 async def _build(session: Session, relation: Relation, stored: set[int], text: str) -> None:
@@ -236,6 +232,7 @@ async def create_table(session: Session, statement: st.CreateTable) -> Answer:
     relation.primary_key = statement.primary_key
     relation.hidden_key = not statement.primary_key
     relation.append_only = statement.append_only
+    relation.job.parallelism = session.settings.job_parallelism("table")
     stored_columns = [
         (column.name, column.type.duck, defaults.get(column.name)) for column in columns
     ]
@@ -267,7 +264,7 @@ async def create_index(session: Session, statement: st.CreateIndex) -> Answer:
     relation.columns, relation.index = index_parts(session, statement, table)
     check_may_create_in(session, schema)
     relation.reads = {table.id}
-    relation.options = _job_options(session, "index")
+    relation.job.parallelism = session.settings.job_parallelism("index")
     await _build(session, relation, {table.id}, statement.text)
     return Answer("CREATE_INDEX")
 
@@ -292,6 +289,7 @@ async def create_stream(session: Session, statement: st.CreateStream) -> Answer:
     relation = _new_relation(session, statement.kind, schema, statement.name.base, definition)
     relation.reads = reads
     relation.options = dict(statement.options)
+    relation.job.parallelism = session.settings.job_parallelism(statement.kind)
     _add(session, relation, f"Create{statement.kind.capitalize()}")
     return Answer(tag)
 

@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from . import statements as st
 from .cursor import Cursor, source_text, spaced, split_at_commas
+from .grammar_jobs import alter_job
 from .grammar_session import ignored_notice, parse_session_statement
 from .lexer import EOF, Token, quote_name, split_statements, tokenize
 from .queries import parse_expression, parse_query, to_text
@@ -361,8 +362,8 @@ def _alter(c: Cursor, version: tuple[int, int]) -> st.Statement:
     if c.accept("ADD COLUMN"):
         column, _, _ = _column_spec(c, c.rest()[:-1])
         return st.Alter(kind, name, "ADD COLUMN", column)
-    if c.accept("SET"):
-        return st.Alter(kind, name, "SET", spaced(c.rest()[:-1]))
+    if kind in (st.TABLE, st.MATVIEW, st.INDEX, st.SINK):
+        return alter_job(c, kind, name, version)
     raise c.fail("an action after ALTER")
 
 

@@ -4,6 +4,8 @@ search path.
 
 from __future__ import annotations
 
+import re
+
 from . import errors
 from .versions import Version
 
@@ -67,12 +69,40 @@ _DEFAULTS = {
     "visibility_mode": "default",
     "xmloption": "content",
 }
-_SINCE = {"slow_ddl_notification_secs": (2, 7)}
+_PARALLELISM = "streaming_parallelism"
+_DEFAULT_BOUNDS = {"table": "bounded(4)", "sink": "bounded(8)"}  # since 3.0
+_SINCE = {
+    "slow_ddl_notification_secs": (2, 7),
+    f"{_PARALLELISM}_for_backfill": (2, 8),
+    f"{_PARALLELISM}_for_index": (2, 6),
+    f"{_PARALLELISM}_for_materialized_view": (2, 6),
+    f"{_PARALLELISM}_for_sink": (2, 6),
+    f"{_PARALLELISM}_for_source": (2, 6),
+    f"{_PARALLELISM}_for_table": (2, 6),
+}
 _ALIASES = {"rw_implicit_flush": "implicit_flush"}
+
+
+def parallelism(version: Version, text: str) -> str | None:
+    """What a parallelism is kept and shown as; None when there is no such."""
+    text = text.lower()
+    if text.isdecimal():
+        number = str(int(text))
+        return "adaptive" if number == "0" and version.at_least(2, 6) else number
+    if not version.at_least(2, 6):
+        return None
+    if text in ("default", "adaptive"):
+        return text
+    if text == "auto" or (text == "full" and version.at_least(3, 0)):
+        return "adaptive"
+    if version.at_least(3, 0) and re.fullmatch(r"bounded\([1-9]\d*\)|ratio\(\d+(\.\d+)?\)", text):
+        return text
+    return None
 
 
 class Settings:
     def __init__(self, version: Version) -> None:
+        self._version = version
         self._values: dict[str, str] = {}
         self._names = [name for name in _DEFAULTS if version.at_least(*_SINCE.get(name, (0, 0)))]
 
@@ -84,6 +114,8 @@ class Settings:
 
     def get(self, name: str) -> str:
         key = self._key(name)
+        if key == _PARALLELISM and not self._version.at_least(2, 6):
+            return self._values.get(key, "0")
         return self._values.get(key, _DEFAULTS[key])
 
     def set(self, name: str, value: str | None) -> None:
@@ -96,6 +128,10 @@ class Settings:
             if value.lower() not in _BOOLEANS:
                 raise errors.bad_setting(name, value)
             value = _BOOLEANS[value.lower()]
+        if key.startswith(_PARALLELISM):
+            value = parallelism(self._version, value) or ""
+            if not value:
+                raise errors.bad_setting(name, value)
         self._values[key] = value
 
     def all(self) -> list[tuple[str, str]]:
@@ -107,6 +143,16 @@ class Settings:
     def number(self, name: str) -> int | None:
         text = self.get(name)
         return int(text) if text.isdigit() else None
+
+    def job_parallelism(self, what: str) -> str:
+        """The parallelism of a new job, as it is kept."""
+        own = f"{_PARALLELISM}_for_{what}"
+        chosen = self.get(own) if own in self._names else "default"
+        if chosen == "default":
+            chosen = self.get(_PARALLELISM)
+        if chosen not in ("default", "0"):
+            return chosen
+        return _DEFAULT_BOUNDS.get(what, "bounded(64)") if self._version.at_least(3, 0) else "adaptive"
 
     def search_path(self, user: str) -> list[str]:
         """The entries of the path. It is stored as one text and split at every comma; only the

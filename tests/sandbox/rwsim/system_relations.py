@@ -117,6 +117,10 @@ _RELATIONS: dict[str, tuple[str, Callable[[rows.View], Iterable[tuple[Any, ...]]
         "resource_group text",
         rows.streaming_jobs,
     ),
+    "rw_catalog.rw_streaming_job_config @2.8": (
+        "id int, name text, database_id int, key text, value text",
+        rows.streaming_job_config,
+    ),
     "rw_catalog.rw_databases": ("id int, name text, owner int, acl text[]", rows.databases),
     "pg_catalog.pg_indexes": (
         "schemaname text, tablename text, indexname text, tablespace text, indexdef text",

@@ -258,25 +258,34 @@ def streaming_jobs(view: View) -> Iterator[Row]:
             r.name,
             1,
             "CREATING" if r.creating else "CREATED",
-            parallelism_of(r),
+            parallelism_of(view, r),
             256,
-            "default",
+            r.job.resource_group,
         )
 
 
-def parallelism_of(relation: Relation) -> str:
-    fixed = relation.options.get("parallelism", "")
-    return f"FIXED({fixed})" if fixed.isdigit() and fixed != "0" else "ADAPTIVE"
+def streaming_job_config(view: View) -> Iterator[Row]:
+    for r in view.streaming_jobs():
+        for key, value in sorted(r.job.config.items()):
+            yield (r.id, r.name, 1, key, value)
+
+
+def parallelism_of(view: View, relation: Relation) -> str:
+    """Since 3.0 as in SHOW, in capitals before, with a word for numbers."""
+    kept = relation.job.parallelism
+    if view.catalog.version.at_least(3, 0):
+        return kept
+    return f"FIXED({kept})" if kept.isdigit() else kept.upper()
 
 
 def parallelism(view: View) -> Iterator[Row]:
     for r in view.seen(*_STREAMING):
-        yield (r.id, r.name, r.kind, parallelism_of(r), 256)
+        yield (r.id, r.name, r.kind, parallelism_of(view, r), 256)
 
 
 def table_fragments(view: View) -> Iterator[Row]:
     for r in view.streaming_jobs():
-        yield (r.id, "CREATING" if r.creating else "CREATED", parallelism_of(r), 256)
+        yield (r.id, "CREATING" if r.creating else "CREATED", parallelism_of(view, r), 256)
 
 
 def pg_indexes(view: View) -> Iterator[Row]:

@@ -28,9 +28,11 @@ def check_may_change(session: Session, relation: Relation) -> None:
         )
 
 
-def alterable(session: Session, kind: str, name: st.Name) -> Relation:
+def alterable(
+    session: Session, kind: str, name: st.Name, creating: bool = False
+) -> Relation:
     kinds = (st.TABLE, st.MATVIEW) if kind in (st.TABLE, st.MATVIEW) else (kind,)
-    found = session.catalog.find(name, session.path(), kinds)
+    found = session.catalog.find(name, session.path(), kinds, creating)
     if found is None:
         raise errors.not_found("table" if kind in (st.TABLE, st.MATVIEW) else kind, name.base)
     if found.kind != kind:
