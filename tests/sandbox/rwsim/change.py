@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 from . import errors
 from . import statements as st
 from .answers import Answer
-from .catalog import DEFAULT_GROUP, Relation, Schema
+from .catalog import DEFAULT_GROUP, SYSTEM_SCHEMAS, Relation, Schema
 from .create import parse_type
 from .naming import rename, swap
-from .privileges import ALLOWED, LETTERS, Acl, DefaultPrivilege
+from .privileges import ALLOWED, LETTERS, DefaultPrivilege
 from .settings import parallelism
 from .targets import (
     TABLE_LIKE,
@@ -144,27 +145,32 @@ _CALLS = {
 
 async def alter_defaults(session: Session, statement: st.AlterDefaults) -> Answer:
     catalog = session.server.catalog
-    schema = catalog.schema(statement.schema).id if statement.schema else None
-    owner = catalog.user(statement.for_user).id if statement.for_user else session.user.id
-    for name in statement.users:
-        rule = DefaultPrivilege(
-            statement.kind,
-            schema,
-            owner,
-            catalog.user(name).id,
-            session.user.id,
-            statement.grant_option,
-        )
-        same = [
-            d
-            for d in catalog.defaults
-            if (d.kind, d.schema, d.owner, d.grantee)
-            == (rule.kind, rule.schema, rule.owner, rule.grantee)
-        ]
-        catalog.defaults = [d for d in catalog.defaults if d not in same] + (
-            [] if statement.revoke else [rule]
-        )
+    owners = _users(session, statement.owners) or [session.user.id]
+    if not session.user.is_super and owners != [session.user.id]:
+        whom = "multiple users" if len(owners) > 1 else "other users"
+        raise errors.denied(f"Only superuser can alter default privileges for {whom}")
+    named = [catalog.schema(name).id for name in statement.schemas]
+    schemas = named or [s.id for s in catalog.schemas.values() if s.name not in SYSTEM_SCHEMAS]
+    grantees = _users(session, statement.users)
+    for owner, schema, grantee in product(owners, schemas, grantees):
+        _alter_default(session, statement, (statement.kind, schema, owner, grantee))
     return Answer("ALTER_DEFAULT_PRIVILEGES")
+
+
+def _alter_default(
+    session: Session, statement: st.AlterDefaults, key: tuple[str, int, int, int]
+) -> None:
+    catalog = session.server.catalog
+    old = next((d for d in catalog.defaults if (d.kind, d.schema, d.owner, d.grantee) == key), None)
+    others = [d for d in catalog.defaults if d is not old]
+    if old is None and not statement.revoke:
+        rule = DefaultPrivilege(*key, session.user.id, statement.grant_option)
+        catalog.defaults = [*others, rule]
+    elif old is not None and statement.revoke:
+        kept = [replace(old, grant_option=False)] if statement.option_only else []
+        catalog.defaults = others + kept
+    elif old is not None and statement.grant_option:
+        catalog.defaults = [*others, replace(old, grant_option=True)]
 
 
 # -- comments and privileges
@@ -205,30 +211,57 @@ def _letters(statement: st.Grant) -> str:
     return "".join(letters)
 
 
+def _users(session: Session, names: list[str]) -> list[int]:
+    known = {user.name: user.id for user in session.catalog.users.values()}
+    for name in names:
+        if name not in known:
+            raise errors.no_such_user("User", name, session.catalog.version)
+    return [known[name] for name in names]
+
+
 async def grant(session: Session, statement: st.Grant) -> Answer:
-    catalog = session.server.catalog
-    users = [catalog.user(name) for name in statement.users]
+    """GRANTED BY is read and not heeded by GRANT: the grantor is who says it."""
+    users = _users(session, statement.users)
+    for name in [statement.granted_by] if statement.granted_by else []:
+        if all(user.name != name for user in session.catalog.users.values()):
+            raise errors.no_such_user("Grantor", name, session.catalog.version)
     letters = _letters(statement)
     for name in statement.names:
         holder = _grant_holder(session, statement.kind, name)
-        if not (
-            session.user.is_super
-            or holder.owner == session.user.id
-            or _may_grant_on(session, holder.acl, letters)
-        ):
-            raise errors.denied("Do not have the privilege")
         for user in users:
             if statement.revoke:
-                holder.acl.revoke(user.id, letters, statement.option_only)
-            else:
-                holder.acl.grant(user.id, session.user.id, letters, statement.grant_option)
-    catalog.changed()
+                _revoke(session, statement, holder, user, letters)
+            elif granted := _grantable_letters(session, holder, letters):
+                holder.acl.grant(user, session.user.id, granted, statement.grant_option)
+    session.server.catalog.changed()
     return Answer("REVOKE_PRIVILEGE" if statement.revoke else "GRANT_PRIVILEGE")
 
 
-def _may_grant_on(session: Session, acl: Acl, letters: str) -> bool:
-    held = [entry for (grantee, _), entry in acl.entries.items() if grantee == session.user.id]
-    return all(any(entry.get(letter) for entry in held) for letter in letters)
+def _grantable_letters(session: Session, holder: Relation | Schema, letters: str) -> str:
+    """What a user may not grant is left out, since 2.6 without a word."""
+    user = session.user
+    if user.is_super or holder.owner == user.id:
+        return letters
+    allowed = "".join(letter for letter in letters if holder.acl.may_grant(user.id, letter))
+    if allowed != letters and not session.catalog.version.at_least(2, 6):
+        raise errors.no_grant_option(user.id)
+    return allowed
+
+
+def _revoke(
+    session: Session, statement: st.Grant, holder: Relation | Schema, user: int, letters: str
+) -> None:
+    """A superuser revokes what anybody granted, others what they granted themselves."""
+    by = None if session.user.is_super else session.user.id
+    if by is not None and holder.owner != by:
+        if not all(holder.acl.may_grant(by, letter) for letter in letters):
+            raise errors.no_grant_option(by)
+    further = [] if user == holder.owner else holder.acl.granted_on(user, letters)
+    if further and not statement.cascade:
+        raise errors.granted_on(len(further))
+    for one in [*further, user]:
+        granted_by = by if one == user else user
+        holder.acl.revoke(one, letters, statement.option_only, granted_by)
 
 
 def _grant_holder(session: Session, kind: str, name: st.Name) -> Relation | Schema:

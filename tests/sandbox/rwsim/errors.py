@@ -8,6 +8,11 @@ marked "assumed".
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .versions import Version
+
 NOT_IMPLEMENTED_HINT = (
     "No tracking issue yet. Feel free to submit a feature request at "
     "https://github.com/risingwavelabs/risingwave/issues/new"
@@ -23,6 +28,7 @@ RUN, PREPARE, EXECUTE, START = (
 
 # Reasons for which a build may fail.
 ADHOC_RECOVERY, INJECTED = "adhoc recovery", "injected failure"
+RECOVERING = "The cluster is recovering-adhoc"
 
 
 class ServerError(Exception):
@@ -146,6 +152,22 @@ def division_by_zero(text: str, on_compute_node: bool) -> ServerError:
     return ServerError(": ".join(parts)) if on_compute_node else ServerError(*parts)
 
 
+def no_such_user(role: str, name: str, version: Version) -> ServerError:
+    if version.at_least(2, 6):
+        return invalid_input(f'{role} "{name}" does not exist')
+    return bind_error(f"{'Grantee' if role == 'User' else role} does not exist")
+
+
+def no_grant_option(user: int) -> ServerError:
+    # The chain is assumed.
+    return denied(f"PermissionDenied: user {user} don't have privilege Select or grant option")
+
+
+def granted_on(count: int) -> ServerError:
+    # The chain is assumed.
+    return denied(f"PermissionDenied: privileges granted to {count} other ones.")
+
+
 def still_used(kind: str, lines: list[str]) -> ServerError:
     details = "\n".join(lines)
     return denied(
@@ -190,6 +212,10 @@ def build_failed(call: str, reason: str) -> ServerError:
     return ServerError(
         ddl_call(call, "Internal error"), f"failed to wait streaming job finish: {reason}"
     )
+
+
+def recovering(call: str) -> ServerError:
+    return ServerError(ddl_call(call, "Internal error"), RECOVERING)
 
 
 def job_not_found(job_id: int) -> ServerError:

@@ -343,7 +343,7 @@ def _drop(c: Cursor) -> st.Drop:
 
 
 def _alter(c: Cursor, version: tuple[int, int]) -> st.Statement:
-    if c.accept("DEFAULT PRIVILEGES"):
+    if version >= (2, 6) and c.accept("DEFAULT PRIVILEGES"):
         return _alter_defaults(c)
     word = c.accept_any(*_RELATION_KINDS)
     if word is None:
@@ -368,12 +368,10 @@ def _alter(c: Cursor, version: tuple[int, int]) -> st.Statement:
 
 
 def _alter_defaults(c: Cursor) -> st.AlterDefaults:
-    schema = for_user = None
-    if c.accept("FOR USER"):
-        for_user = c.identifier().name
-    if c.accept("IN SCHEMA"):
-        schema = c.identifier().name
+    owners = c.identifiers() if c.accept("FOR USER") else []
+    schemas = c.identifiers() if c.accept("IN SCHEMA") else []
     revoke = c.accept_any("GRANT", "REVOKE") == "REVOKE"
+    option_only = revoke and c.accept("GRANT OPTION FOR")
     c.accept_any("SELECT", "ALL PRIVILEGES", "ALL")
     c.expect("ON")
     kind = c.accept_any("MATERIALIZED VIEWS", "VIEWS", "TABLES")
@@ -381,6 +379,7 @@ def _alter_defaults(c: Cursor) -> st.AlterDefaults:
         raise c.fail("TABLES, VIEWS or MATERIALIZED VIEWS")
     c.expect("FROM" if revoke else "TO")
     users = c.identifiers()
+    grant_option = not revoke and c.accept("WITH GRANT OPTION")
     return st.AlterDefaults(
-        revoke, kind[:-1].lower(), schema, for_user, users, c.accept("WITH GRANT OPTION")
+        revoke, kind[:-1].lower(), schemas, owners, users, grant_option, option_only
     )

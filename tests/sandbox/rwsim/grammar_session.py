@@ -157,9 +157,8 @@ def _grant(c: Cursor, revoke: bool) -> st.Statement:
     c.expect("FROM" if revoke else "TO")
     users = c.identifiers()
     grant_option = not revoke and c.accept("WITH GRANT OPTION")
-    if c.accept("GRANTED BY"):
-        c.identifier()
-    c.accept_any("CASCADE", "RESTRICT")
+    granted_by = c.identifier().name if c.accept("GRANTED BY") else None
+    cascade = c.accept_any("CASCADE", "RESTRICT") == "CASCADE"
     return st.Grant(
         revoke,
         privileges,
@@ -168,6 +167,8 @@ def _grant(c: Cursor, revoke: bool) -> st.Statement:
         users,
         grant_option,
         option_only,
+        granted_by,
+        cascade,
     )
 
 

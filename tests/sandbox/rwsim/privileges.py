@@ -32,8 +32,9 @@ class Acl:
         for letter in letters:
             held[letter] = held.get(letter, False) or grant_option
 
-    def revoke(self, grantee: int, letters: str, option_only: bool) -> None:
-        for key in [key for key in self.entries if key[0] == grantee]:
+    def revoke(self, grantee: int, letters: str, option_only: bool, by: int | None) -> None:
+        """Takes away what `by` granted, or what anybody did."""
+        for key in [key for key in self.entries if key[0] == grantee and by in (None, key[1])]:
             for letter in letters:
                 if option_only and letter in self.entries[key]:
                     self.entries[key][letter] = False
@@ -41,6 +42,17 @@ class Acl:
                     self.entries[key].pop(letter, None)
             if not self.entries[key]:
                 del self.entries[key]
+
+    def granted_on(self, grantor: int, letters: str) -> list[int]:
+        """Who got one of the letters from this user."""
+        return [
+            key[0]
+            for key, held in self.entries.items()
+            if key[1] == grantor and any(letter in held for letter in letters)
+        ]
+
+    def may_grant(self, user: int, letter: str) -> bool:
+        return any(key[0] == user and held.get(letter) for key, held in self.entries.items())
 
     def allows(self, user: int, letter: str) -> bool:
         return any(key[0] == user and letter in held for key, held in self.entries.items())
@@ -60,14 +72,16 @@ class Acl:
 
 @dataclass
 class DefaultPrivilege:
-    """ALTER DEFAULT PRIVILEGES … GRANT SELECT: reaches relations when they are finished."""
+    """ALTER DEFAULT PRIVILEGES … GRANT SELECT: reaches relations when they are finished. Without IN
+    SCHEMA there is one for each schema of that moment.
+    """
 
     kind: str
-    schema: int | None
+    schema: int
     owner: int
     grantee: int
     grantor: int
     grant_option: bool
 
     def applies_to(self, kind: str, schema: int, owner: int) -> bool:
-        return self.kind == kind and self.schema in (None, schema) and self.owner == owner
+        return (self.kind, self.schema, self.owner) == (kind, schema, owner)

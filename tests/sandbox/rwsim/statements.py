@@ -200,10 +200,11 @@ class Alter(Statement):
 class AlterDefaults(Statement):
     revoke: bool
     kind: str
-    schema: str | None
-    for_user: str | None
+    schemas: list[str]
+    owners: list[str]
     users: list[str]
     grant_option: bool
+    option_only: bool
 
 
 @dataclass
@@ -222,6 +223,8 @@ class Grant(Statement):
     users: list[str]
     grant_option: bool
     option_only: bool
+    granted_by: str | None
+    cascade: bool
 
 
 @dataclass
