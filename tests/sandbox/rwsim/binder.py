@@ -23,6 +23,7 @@ from .queries import (
     fold,
     is_relation_name,
     output_name,
+    reads_all_before,
     root_expression,
     table_parts,
     to_duckdb,
@@ -51,6 +52,7 @@ class Plan:
     system: set[str] = field(default_factory=set)
     parameters: list[PgType] = field(default_factory=list)
     sleep: float = 0.0
+    sleeps_after_reading: bool = False  # above an aggregation or a sort
     rows_written_by: str | None = None
     missing_alias: int | None = None  # position of the first output column without a name
 
@@ -130,6 +132,7 @@ class Binder:
         for node in list(tree.walk()):
             if function_name(node) == "pg_sleep" and isinstance(node, exp.Anonymous):
                 seconds = node.expressions[0]
+                self.plan.sleeps_after_reading = reads_all_before(node)
                 self.plan.sleep += float(seconds.name) if isinstance(seconds, exp.Literal) else 0.0
                 node.replace(exp.Cast(this=exp.Null(), to=exp.DataType.build("INT")))
                 continue

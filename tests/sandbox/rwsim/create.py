@@ -53,6 +53,8 @@ def _taken(
 def _add(session: Session, relation: Relation, call: str) -> None:
     """Meta's turn. It checks again what the frontend may not have heard of."""
     meta = session.server.catalog
+    if relation.kind != st.VIEW and session.server.recovers_for() > 0:
+        raise errors.recovering(call)
     if meta.named(relation.schema, relation.name):
         raise errors.exists_in_meta(call, "table", relation.name)
     gone = next((one for one in sorted(relation.reads) if one not in meta.relations), None)

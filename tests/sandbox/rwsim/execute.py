@@ -4,6 +4,7 @@ plans and their rows.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -104,12 +105,19 @@ async def run_plan(session: Session, plan: Plan, values: list[str | None]) -> li
         rows = await session.in_engine(plan.sql, values, system)
     except duckdb.Error as error:
         raise _runtime_error(session, plan, error) from None
-    if plan.sleep:
-        await session.sleep(plan.sleep * max(1, len(rows)))
-        gone = _missing(session, plan)
+    await _sleep(session, plan, max(1, len(rows)))
+    return rows
+
+
+async def _sleep(session: Session, plan: Plan, rows: int) -> None:
+    """pg_sleep sleeps for every row. Who goes on reading between them dies when an object is
+    dropped; who had read everything before does not.
+    """
+    for _ in range(rows if plan.sleep else 0):
+        await session.sleep(plan.sleep)
+        gone = None if plan.sleeps_after_reading else _missing(session, plan)
         if gone is not None:
             raise errors.dropped_while_running(gone)
-    return rows
 
 
 def _missing(session: Session, plan: Plan) -> int | None:
@@ -244,6 +252,7 @@ async def _recover(session: Session, statement: st.Recover) -> Answer:
     if not session.user.is_super:
         raise errors.denied("only superusers can trigger adhoc recovery")  # assumed
     session.server.recover()
+    await asyncio.sleep(session.server.recovers_for())
     return Answer("RECOVER")
 
 

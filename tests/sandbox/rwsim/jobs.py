@@ -63,6 +63,7 @@ class Jobs:
     def __init__(self, catalog: Catalog, remove: Callable[[list[Relation]], None]) -> None:
         self.catalog = catalog
         self.running: dict[int, Job] = {}
+        self._moving_at = 0.0  # until then no build gets anywhere
         self._remove = remove
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -73,11 +74,17 @@ class Jobs:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, job: Job) -> None:
-        seconds = None if job.hangs else job.seconds * (_MIDDLE if job.fails else 1)
-        try:
-            await asyncio.wait_for(job.ended.wait(), seconds)
-        except TimeoutError:
-            self._time_is_up(job)
+        left = None if job.hangs else job.seconds * (_MIDDLE if job.fails else 1)
+        while left is None or left > 0:
+            try:
+                await asyncio.wait_for(job.ended.wait(), left)
+                return
+            except TimeoutError:
+                left = self._moving_at - monotonic()
+        self._time_is_up(job)
+
+    def stand_still(self, seconds: float) -> None:
+        self._moving_at = monotonic() + seconds
 
     def _time_is_up(self, job: Job) -> None:
         if job.ended.is_set():  # aborted in the same moment

@@ -26,6 +26,7 @@ _TYPE_NAMES = {
     "TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE",
     "DOUBLE PRECISION": "DOUBLE",
 }
+_AGGREGATES = {"count", "sum", "min", "max", "avg", "string_agg", "array_agg"}
 _INFIX_NOT = {
     exp.In: "IN",
     exp.Like: "LIKE",
@@ -289,3 +290,24 @@ def root_expression(query: exp.Expression, column: str) -> exp.Expression | None
                 node = node.parent
             return node.this if isinstance(node, exp.Alias) else node
     return None
+
+
+def reads_all_before(call: exp.Expression) -> bool:
+    """Whether all rows are read before the call is made for the first one: when they are grouped,
+    aggregated or sorted below it.
+    """
+    select = call.find_ancestor(exp.Select)
+    if select is None:
+        return False
+    if select.args.get("group") or any(_is_aggregate(item) for item in select.expressions):
+        return True
+    source = select.args.get("from_")
+    inner = source.this.this if source and isinstance(source.this, exp.Subquery) else None
+    return isinstance(inner, exp.Select) and (
+        any(inner.args.get(part) for part in ("group", "order", "distinct"))
+        or any(_is_aggregate(item) for item in inner.expressions)
+    )
+
+
+def _is_aggregate(item: exp.Expression) -> bool:
+    return any(str(call.this).lower() in _AGGREGATES for call in item.find_all(exp.Anonymous))

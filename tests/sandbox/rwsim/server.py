@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, TextIO
 
 from . import errors
@@ -45,6 +46,7 @@ class Server:
         self.faults = Faults(switches)
         self.ghosts = ghosts(switches.ghost)
         self._news_due = False
+        self._recovered_at = 0.0
         self._plans: OrderedDict[object, Plan] = OrderedDict()
         self._log: TextIO | None = (
             Path(switches.log).open("a", encoding="utf-8") if switches.log else None
@@ -85,12 +87,19 @@ class Server:
             else:
                 self.engine.drop(one.stored_as, one.kind == TABLE)
 
+    def recovers_for(self) -> float:
+        """The seconds until the running recovery is over."""
+        return max(0.0, self._recovered_at - monotonic())
+
     def recover(self) -> None:
-        """A recovery of the cluster: builds in the foreground die, those in the background go on.
+        """A recovery of the cluster: builds in the foreground die, those in the background go on
+        when it is over; until then nothing new can be built.
 
         Every frontend gets a full snapshot, in which meta fills in the time of creation of what
         is still being built.
         """
+        self._recovered_at = monotonic() + self.switches.recovery_time
+        self.jobs.stand_still(self.switches.recovery_time)
         for job in list(self.jobs.running.values()):
             if not job.background:
                 self.jobs.abort(

@@ -152,7 +152,9 @@ class Settings:
             chosen = self.get(_PARALLELISM)
         if chosen not in ("default", "0"):
             return chosen
-        return _DEFAULT_BOUNDS.get(what, "bounded(64)") if self._version.at_least(3, 0) else "adaptive"
+        if not self._version.at_least(3, 0):
+            return "adaptive"
+        return _DEFAULT_BOUNDS.get(what, "bounded(64)")
 
     def search_path(self, user: str) -> list[str]:
         """The entries of the path. It is stored as one text and split at every comma; only the

@@ -37,6 +37,7 @@ class Switches:
     swap_window: float
     first_barrier: float
     build_time: float
+    recovery_time: float
     build_hang: list[re.Pattern[str]]
     build_fail: list[Fault]
     fail: list[Fault]
@@ -92,6 +93,7 @@ def _add_times(parser: argparse.ArgumentParser) -> None:
         ("--swap-window", 0.0, "between the look-up of a SWAP and meta's turn (0)"),
         ("--first-barrier", 0.0, "how long a background CREATE waits for its answer (0)"),
         ("--build-time", 0.05, "how long a build takes at least (0.05)"),
+        ("--recovery-time", 0.0, "how long a recovery takes, in which nothing can be built (0)"),
     ):
         parser.add_argument(name, type=_seconds, default=default, metavar="SECONDS", help=text)
 
