@@ -23,7 +23,8 @@ def proxy():
 
 @pytest.fixture(params=[None, True], ids=["simple", "extended"])
 def session(proxy, request):
-    with connect(proxy.port) as conn:
+    # Without a threshold psycopg does not even heed prepare=True.
+    with connect(proxy.port, prepare_threshold=5 if request.param else None) as conn:
         conn.run = lambda sql: conn.execute(sql, prepare=request.param)
         conn.value = lambda name: conn.run(f"SHOW mvswap.{name}").fetchone()[0]
         conn.told = []
