@@ -238,6 +238,30 @@ void statement_cleanup(struct statement *statement)
     }
 }
 
+enum statement_explain statement_explained(const char *text, const struct sql_tokens *tokens,
+                                           const struct sql_piece *piece,
+                                           struct sql_piece *out_inner)
+{
+    struct token_walk w = {
+        .text = text, .items = tokens->items, .at = piece->first, .end = piece->first + piece->num};
+    enum statement_explain explain = EXPLAIN_BARE;
+    if (token_walk_word(&w, "explain") == NULL) {
+        return EXPLAIN_NOTHING;
+    }
+    const struct sql_token *token = token_walk_next(&w);
+    while (token != NULL && !sql_token_is_word(text, token, "create")) {
+        explain = EXPLAIN_WITH_OPTIONS;
+        w.at++;
+        token = token_walk_next(&w);
+    }
+    if (token == NULL) {
+        return EXPLAIN_NOTHING;
+    }
+    *out_inner = (struct sql_piece){
+        .first = w.at, .num = w.end - w.at, .start = token->start, .end = piece->end};
+    return explain;
+}
+
 const char *statement_command_tag(enum statement_kind kind)
 {
     return kind == STATEMENT_REPLACE_VIEW ? "CREATE_VIEW" : "CREATE_MATERIALIZED_VIEW";

@@ -5,7 +5,7 @@
  *
  * after any comments; names of one to three parts in any quoting and case. Not recognised, so that
  * it passes: IF NOT EXISTS, parameters where the caller forbids them, names of more parts, anything
- * in front of CREATE (EXPLAIN, PREPARE), anything that does not reach AS.
+ * in front of CREATE (PREPARE; EXPLAIN is told apart first), anything that does not reach AS.
  * Must not know: protocols, servers.
  */
 #ifndef MVSWAP_PARSER_STATEMENT_H
@@ -65,6 +65,19 @@ MUST_CHECK enum statement_result statement_read(const char *text, const struct s
                                                 const struct sql_piece *piece,
                                                 struct statement *out_statement);
 void statement_cleanup(struct statement *statement);
+
+/* What of EXPLAIN stands in front of a CREATE. */
+enum statement_explain {
+    EXPLAIN_NOTHING,     /* it does not begin with EXPLAIN, or no CREATE follows */
+    EXPLAIN_BARE,        /* EXPLAIN alone */
+    EXPLAIN_WITH_OPTIONS /* anything between the two: (VERBOSE), ANALYZE, ... */
+};
+
+/* statement_explained: is the piece an EXPLAIN of a CREATE? `out_inner` is the piece from CREATE
+ * on, for statement_read; untouched for EXPLAIN_NOTHING. */
+enum statement_explain statement_explained(const char *text, const struct sql_tokens *tokens,
+                                           const struct sql_piece *piece,
+                                           struct sql_piece *out_inner);
 
 /* statement_command_tag: what the server would answer, "CREATE_MATERIALIZED_VIEW" or "CREATE_VIEW"
  * (RisingWave's tags are enum names with underscores). */

@@ -24,7 +24,7 @@ void answer_notices(struct session *s)
             wire_add_notice_response(output_kept(&s->out[CLIENT]), &report);
         }
         if (strcmp(notice.severity, "WARNING") == 0) {
-            session_log(s, REPORT_WARNING, "replace", notice.message);
+            session_log(s, REPORT_WARNING, conversation_event(&s->talk), notice.message);
         }
     }
 }
@@ -38,6 +38,34 @@ void answer_log_step(struct session *s)
     }
 }
 
+/* A portal's rows have been described by then. */
+static void answer_plan(const struct session *s, const struct replace_outcome *outcome,
+                        struct buf *out)
+{
+    if (s->bracket.tag == CLIENT_QUERY) {
+        wire_add_row_description(out, (const char *const[]){"QUERY PLAN"}, 1);
+    }
+    for (size_t i = 0; i < outcome->num_plan; i++) {
+        wire_add_data_row(out, &outcome->plan[i], 1);
+    }
+    wire_add_command_complete(out, "EXPLAIN");
+}
+
+static void answer_not_ours(const struct session *s, struct buf *out)
+{
+    const struct buf *refusal = &s->bracket.refusal;
+    if (buf_len(refusal) != 0) {
+        wire_add_message(out, SERVER_ERROR_RESPONSE, buf_bytes(refusal), buf_len(refusal));
+        return;
+    }
+    /* The portal of an EXPLAIN: the server has not seen it, and would refuse it like this. */
+    wire_add_error_response(
+        out, &(struct wire_report){.severity = "ERROR",
+                                   .sqlstate = "0A000",
+                                   .message = "unsupported statement for EXPLAIN: CREATE OR"
+                                              " REPLACE MATERIALIZED VIEW"});
+}
+
 void answer_outcome(struct session *s, const struct replace_outcome *outcome)
 {
     struct buf *out = output_kept(&s->out[CLIENT]);
@@ -47,15 +75,10 @@ void answer_outcome(struct session *s, const struct replace_outcome *outcome)
         wire_add_command_complete(out, outcome->tag);
         break;
     case REPLACE_PLANNED:
-        wire_add_row_description(out, (const char *const[]){"QUERY PLAN"}, 1);
-        for (size_t i = 0; i < outcome->num_plan; i++) {
-            wire_add_data_row(out, &outcome->plan[i], 1);
-        }
-        wire_add_command_complete(out, "EXPLAIN");
+        answer_plan(s, outcome, out);
         break;
     case REPLACE_NOT_OURS:
-        wire_add_message(out, SERVER_ERROR_RESPONSE, buf_bytes(&s->bracket.refusal),
-                         buf_len(&s->bracket.refusal));
+        answer_not_ours(s, out);
         break;
     case REPLACE_FAILED_BY_SERVER:
         wire_add_message(out, SERVER_ERROR_RESPONSE, outcome->raw, outcome->raw_len);
@@ -83,21 +106,19 @@ void answer_log_outcome(struct session *s, const struct replace_outcome *outcome
 {
     switch (outcome->kind) {
     case REPLACE_SUCCEEDED:
-        session_log(s, REPORT_INFO, "replace", "succeeded");
-        break;
     case REPLACE_PLANNED:
-        session_log(s, REPORT_INFO, "replace", "planned");
+        session_log(s, REPORT_INFO, conversation_event(&s->talk), "succeeded");
         break;
     case REPLACE_NOT_OURS:
-        session_log(s, REPORT_INFO, "replace", "left to the server");
+        session_log(s, REPORT_INFO, conversation_event(&s->talk), "left to the server");
         break;
     case REPLACE_FAILED_BY_SERVER:
         /* The server's text may quote the statement: it stays out of the log. */
-        session_log(s, REPORT_WARNING, "replace", "failed: error of the server");
+        session_log(s, REPORT_WARNING, conversation_event(&s->talk), "failed: error of the server");
         break;
     case REPLACE_FAILED:
     case REPLACE_PENDING:
-        session_log(s, REPORT_WARNING, "replace", outcome->error.message);
+        session_log(s, REPORT_WARNING, conversation_event(&s->talk), outcome->error.message);
         break;
     }
 }

@@ -8,7 +8,7 @@
  *
  *     Query(first nonce)   the client's message   Sync   Query(last nonce)
  *
- * Exactly the refusal of CREATE OR REPLACE VIEW: nothing has happened on the server and the
+ * Exactly the refusal of the candidate (refusal.h): nothing has happened on the server and the
  * statement is ours. Anything else was the answer, and passes. The first nonce never answered: the
  * server was skipping to Sync, and our Sync ended that. Nothing is predicted and no replies are
  * counted, but for one rule: the last ReadyForQuery before the last nonce is ours.
@@ -24,12 +24,11 @@
 
 #include "candidate.h"
 #include "limits.h"
+#include "refusal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-static const char refusal_line[] = "Feature is not yet implemented: CREATE OR REPLACE VIEW";
 
 void bracket_cleanup(struct bracket *b)
 {
@@ -160,12 +159,12 @@ static void release_ready(struct session *s)
     b->waiting_ready = -1;
 }
 
-/* What the server answers in the place of a statement about settings is not for the client. */
+/* What the server answers to another text than the client's is not for the client. */
 static bool is_withheld(const struct session *s, uint8_t tag)
 {
     const struct prepared_portal *portal = s->bracket.portal;
-    bool own = portal != NULL && portal->statement->kind == PREPARED_SETTING;
-    return own && s->bracket.stage == BRACKET_ANSWER &&
+    return portal != NULL && prepared_has_substitute(portal->statement) &&
+           s->bracket.stage == BRACKET_ANSWER &&
            (tag == SERVER_EMPTY_QUERY_RESPONSE || tag == SERVER_DATA_ROW ||
             tag == SERVER_COMMAND_COMPLETE || tag == SERVER_PORTAL_SUSPENDED);
 }
@@ -205,27 +204,6 @@ enum walk_act bracket_start(struct session *s, const struct wire_header *header)
     return WALK_FORWARD;
 }
 
-static bool line_is(const char *line, const char *text)
-{
-    size_t len = strcspn(line, "\n");
-    return len == strlen(text) && memcmp(line, text, len) == 0;
-}
-
-/* The refusal stands on a line of its own, the first cause: an error that quotes the client's text
- * does not match. */
-static bool is_refusal(const char *error_text)
-{
-    bool is_cause = true; /* there may be no headline */
-    for (const char *line = error_text; line != NULL; line = strchr(line, '\n')) {
-        line += strspn(line, "\n ");
-        if (is_cause && line_is(line, refusal_line)) {
-            return true;
-        }
-        is_cause = line_is(line, "Caused by:");
-    }
-    return false;
-}
-
 void resume_client(struct session *s)
 {
     walk_resume(&s->walk[CLIENT], &walk_from_client, s);
@@ -235,11 +213,24 @@ void resume_client(struct session *s)
     session_end_if_idle(s);
 }
 
-/* What the client gets in place of a refusal when nothing is begun. */
+/* What the client gets when nothing is begun. */
 static void answer_error(struct session *s, const struct wire_report *report)
 {
+    s->bracket.failed = true;
     wire_add_error_response(output_kept(&s->out[CLIENT]), report);
     answer_ready(s);
+}
+
+const struct candidate *bracket_candidate(const struct bracket *b)
+{
+    return b->portal != NULL ? &b->portal->statement->candidate : &b->candidate;
+}
+
+/* Has the server refused the candidate, or taken what stands in the place of an EXPLAIN? */
+static bool is_ours(const struct bracket *b)
+{
+    bool is_plan = b->portal != NULL && b->portal->statement->kind == PREPARED_PLAN;
+    return buf_len(&b->refusal) != 0 || (is_plan && b->took_effect && !b->failed);
 }
 
 /* The statement is ours: begins the replacement, unless something speaks against it. */
@@ -259,13 +250,17 @@ static bool begin_replacement(struct session *s)
         return false;
     }
     if (s->status != 'I') {
-        answer_error(s, &(struct wire_report){
-                            .severity = "ERROR",
-                            .sqlstate = "25006",
-                            .message =
-                                "cannot execute CREATE OR REPLACE MATERIALIZED VIEW in a read-only"
-                                " transaction",
-                            .hint = "End the transaction first."});
+        /* For a plan, too: the server is asked about the query by making a view of it. */
+        answer_error(
+            s, &(struct wire_report){
+                   .severity = "ERROR",
+                   .sqlstate = "25006",
+                   .message = bracket_candidate(b)->explained
+                                  ? "cannot execute EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW in"
+                                    " a read-only transaction"
+                                  : "cannot execute CREATE OR REPLACE MATERIALIZED VIEW in a"
+                                    " read-only transaction",
+                   .hint = "End the transaction first."});
         return false;
     }
     session_enter(s, SESSION_REPLACING);
@@ -278,7 +273,7 @@ static void answer_own(struct session *s)
 {
     struct bracket *b = &s->bracket;
     const struct prepared_statement *statement = b->portal->statement;
-    if (b->took_effect && statement->kind == PREPARED_SETTING) {
+    if (b->took_effect && !b->failed && statement->kind == PREPARED_SETTING) {
         b->failed = !own_answer(s, statement->text, statement->text_len, false);
     }
 }
@@ -300,17 +295,17 @@ static void finish_part(struct session *s)
 static void finish(struct session *s)
 {
     struct bracket *b = &s->bracket;
-    bool refused = buf_len(&b->refusal) != 0;
-    if (refused && s->cancel_way != CANCEL_NONE) {
+    bool ours = is_ours(b);
+    if (ours && s->cancel_way != CANCEL_NONE) {
         b->stage = BRACKET_ENDED;
         /* Our answer must not come inside a message that the client has in part. */
         walk_stop(&s->walk[SERVER]);
         return;
     }
-    if (refused && begin_replacement(s)) {
+    if (ours && begin_replacement(s)) {
         return;
     }
-    if (b->part != PART_NONE && b->first_came && !refused) {
+    if (b->part != PART_NONE && b->first_came && !ours) {
         finish_part(s);
         return;
     }
@@ -387,7 +382,7 @@ static void on_error(struct session *s, const struct wire_header *header, const 
     bool runs =
         (b->tag == CLIENT_QUERY && (b->part == PART_NONE || b->asks)) || b->tag == CLIENT_EXECUTE;
     if (runs && b->stage == BRACKET_ANSWER && buf_len(&b->refusal) == 0 &&
-        is_refusal(error.message)) {
+        refusal_is(error.message, bracket_candidate(b)->explained)) {
         buf_add(&b->refusal, body, header->body_len);
         if (buf_failed(&b->refusal)) {
             session_fail(s, "53200", "out of memory", NULL);

@@ -11,15 +11,23 @@ enum verdict {
 };
 
 static enum verdict judge(const char *text, const struct sql_tokens *tokens,
-                          const struct sql_piece *piece)
+                          const struct sql_piece *piece, struct candidate *out_candidate)
 {
     struct statement statement = {0};
-    if (statement_read(text, tokens, piece, &statement) != STATEMENT_READ) {
+    struct sql_piece inner = *piece;
+    enum statement_explain explain = statement_explained(text, tokens, piece, &inner);
+    if (statement_read(text, tokens, &inner, &statement) != STATEMENT_READ) {
         return VERDICT_DOUBT;
     }
     enum verdict verdict = VERDICT_OTHER;
-    if (statement.kind == STATEMENT_REPLACE_MATERIALIZED_VIEW) {
+    bool explained = explain == EXPLAIN_BARE && !statement.has_parameters;
+    if (statement.kind == STATEMENT_REPLACE_MATERIALIZED_VIEW &&
+        (explain == EXPLAIN_NOTHING || explained)) {
         verdict = VERDICT_CANDIDATE;
+        out_candidate->explained = explained;
+        out_candidate->start = tokens->items[piece->first].start;
+        out_candidate->create = tokens->items[inner.first].start;
+        out_candidate->end = tokens->items[piece->first + piece->num - 1].end;
     } else if (statement.refused_alike) {
         verdict = VERDICT_DOUBT;
     }
@@ -43,13 +51,11 @@ static bool find(const char *text, size_t len, const struct sql_tokens *tokens,
             found.rest = tokens->items[piece.first].start;
             break;
         }
-        switch (judge(text, tokens, &piece)) {
+        switch (judge(text, tokens, &piece, &found)) {
         case VERDICT_OTHER:
             break;
         case VERDICT_CANDIDATE:
             is_found = true;
-            found.start = tokens->items[piece.first].start;
-            found.end = tokens->items[piece.first + piece.num - 1].end;
             break;
         case VERDICT_DOUBT:
             return false;

@@ -30,7 +30,7 @@ static void finish(struct session *s)
 {
     const struct replace_outcome *outcome = replace_outcome(s->talk.engine);
     bool lost = outcome->server_lost || s->talk.lost;
-    bool succeeded = outcome->kind == REPLACE_SUCCEEDED;
+    bool succeeded = outcome->kind == REPLACE_SUCCEEDED || outcome->kind == REPLACE_PLANNED;
     answer_log_outcome(s, outcome);
     if (!s->client_left) {
         answer_outcome(s, outcome);
@@ -187,30 +187,35 @@ static void not_begun(struct session *s, const struct settings_problem *problem)
     resume_client(s);
 }
 
+const char *conversation_event(const struct conversation *t)
+{
+    return t->plans ? "plan" : "replace";
+}
+
 void conversation_begin(struct session *s)
 {
     struct conversation *t = &s->talk;
     t->started = s->now;
     t->cancel_again_ms = MOMENT_NEVER;
     const struct prepared_portal *portal = s->bracket.portal;
-    const struct candidate *candidate =
-        portal != NULL ? &portal->statement->candidate : &s->bracket.candidate;
+    const struct candidate *candidate = bracket_candidate(&s->bracket);
     const char *text =
         portal != NULL ? portal->statement->text : (const char *)buf_bytes(&s->bracket.body);
-    text += candidate->start;
-    size_t len = candidate->end - candidate->start;
     struct replace_settings settings = {0};
     struct settings_problem problem = {.sqlstate = "53200", .message = "out of memory"};
+    t->plans = candidate->explained;
     if (settings_copy(&s->settings, &settings) &&
-        hints_read(text, len, &settings, &problem) == HINTS_READ) {
-        t->engine = replace_new(text, len, &settings, REPLACE_CARRY_OUT, s->now);
+        hints_read(text + candidate->start, candidate->end - candidate->start, &settings,
+                   &problem) == HINTS_READ) {
+        t->engine = replace_new(text + candidate->create, candidate->end - candidate->create,
+                                &settings, t->plans ? REPLACE_PLAN : REPLACE_CARRY_OUT, s->now);
     }
     settings_cleanup(&settings);
     if (t->engine == NULL) {
         not_begun(s, &problem);
         return;
     }
-    session_log(s, REPORT_INFO, "replace", "begins");
+    session_log(s, REPORT_INFO, conversation_event(t), "begins");
     drive(s);
 }
 
@@ -391,7 +396,8 @@ void conversation_cancel(struct session *s, enum replace_reason why)
 void conversation_client_gone(struct session *s)
 {
     s->client_left = true;
-    if (!replace_outlives_client(s->talk.engine)) {
+    /* Nobody reads the plan. */
+    if (s->talk.plans || !replace_outlives_client(s->talk.engine)) {
         conversation_cancel(s, REPLACE_CLIENT_GONE);
     }
 }

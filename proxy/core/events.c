@@ -65,7 +65,8 @@ static void on_deadline(struct session *s)
         session_act(s, ACTION_ABORT, CLIENT);
         break;
     case SESSION_REPLACING:
-        session_log(s, REPORT_ERROR, "replace", "undo did not end in time: something may be left");
+        session_log(s, REPORT_ERROR, conversation_event(&s->talk),
+                    "undo did not end in time: something may be left");
         session_enter(s, SESSION_CLOSING);
         session_act(s, ACTION_ABORT, CLIENT);
         break;

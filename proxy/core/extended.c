@@ -3,7 +3,9 @@
  * Parse of one, and a Parse, Bind, Execute or Close that names a statement or portal which holds
  * one. Each goes to the server in a bracket (bracket.c), and what is kept of it is only what the
  * server has confirmed there: so the text that a replacement is built from is the one that the
- * server has. In the place of a statement about settings the server gets one that it knows (own.c).
+ * server has. In the place of a statement about settings the server gets one that it knows (own.c);
+ * in the place of EXPLAIN of a candidate a SELECT of its column, so that Describe answers that, and
+ * the plan is made at each Execute: one that was fixed at Parse would be of another day.
  */
 #include "session_internal.h"
 
@@ -11,6 +13,8 @@
 #include "sql_scan.h"
 
 #include <string.h>
+
+static const char plan_substitute[] = "SELECT ''::varchar AS \"QUERY PLAN\"";
 
 /* A Parse: its parts, borrowed from the body. */
 struct parse {
@@ -79,24 +83,45 @@ static bool concerns_us(const struct session *s, uint8_t tag, const uint8_t *bod
     }
 }
 
-/* A Parse of a statement about settings goes to the server with another text. */
-static bool begin(struct session *s, uint8_t tag, const uint8_t *body, size_t len)
+/* What the server gets in the place of a Parse's text, with its NUL; nothing when it is the text
+ * itself. Under pressure no more EXPLAIN is kept, and one that is not must not be substituted. */
+static void add_substitute(const struct session *s, struct buf *out, const char *text)
 {
-    struct parse parse = {.text = ""};
-    if (tag == CLIENT_PARSE) {
-        parse = read_parse(body, len);
+    size_t len = strlen(text);
+    struct candidate candidate = {0};
+    if (own_is_statement(text, len)) {
+        own_add_substitute(out, text);
+    } else if (!s->pressed && candidate_find_alone((const uint8_t *)text, len, &candidate) &&
+               candidate.explained) {
+        wire_add_text(out, plan_substitute);
     }
-    if (tag != CLIENT_PARSE || !own_is_statement(parse.text, strlen(parse.text))) {
-        return bracket_begin(s, tag, body, len);
-    }
+}
+
+static bool begin_parse(struct session *s, const uint8_t *body, size_t len)
+{
+    struct parse parse = read_parse(body, len);
+    struct buf text = {0};
     struct buf other = {0};
-    wire_add_text(&other, parse.name);
-    own_add_substitute(&other, parse.text);
-    buf_add(&other, parse.types, parse.types_len);
-    bool begun = !buf_failed(&other) &&
-                 bracket_begin_sending(s, tag, body, len, tag, buf_bytes(&other), buf_len(&other));
+    add_substitute(s, &text, parse.text);
+    bool substituted = buf_failed(&text) || buf_len(&text) != 0;
+    if (substituted) {
+        wire_add_text(&other, parse.name);
+        buf_add(&other, buf_bytes(&text), buf_len(&text));
+        buf_add(&other, parse.types, parse.types_len);
+    }
+    bool begun = !substituted ? bracket_begin(s, CLIENT_PARSE, body, len)
+                              : !buf_failed(&text) && !buf_failed(&other) &&
+                                    bracket_begin_sending(s, CLIENT_PARSE, body, len, CLIENT_PARSE,
+                                                          buf_bytes(&other), buf_len(&other));
+    s->bracket.substituted = begun && substituted;
+    buf_cleanup(&text);
     buf_cleanup(&other);
     return begun;
+}
+
+static bool begin(struct session *s, uint8_t tag, const uint8_t *body, size_t len)
+{
+    return tag == CLIENT_PARSE ? begin_parse(s, body, len) : bracket_begin(s, tag, body, len);
 }
 
 bool extended_begin_if_concerned(struct session *s, uint8_t tag, const uint8_t *body, size_t len)
@@ -126,6 +151,12 @@ void extended_passes_unseen(struct session *s, uint8_t tag)
     if (tag == CLIENT_PARSE || tag == CLIENT_BIND || tag == CLIENT_CLOSE) {
         prepared_forget_candidates(&s->prepared);
     }
+    /* What has a name is not overwritten without a Close (risingwave.md 8.6). */
+    if (tag == CLIENT_PARSE) {
+        prepared_forget_statement(&s->prepared, "");
+    } else if (tag == CLIENT_BIND) {
+        prepared_forget_portal(&s->prepared, "");
+    }
 }
 
 static void keep_statement(struct session *s, const struct parse *parse)
@@ -135,11 +166,13 @@ static void keep_statement(struct session *s, const struct parse *parse)
                                            .text_len = strlen(parse->text),
                                            .types = (uint8_t *)parse->types,
                                            .types_len = parse->types_len};
-    if (!s->pressed && candidate_find_alone((const uint8_t *)parse->text, statement.text_len,
-                                            &statement.candidate)) {
-        prepared_keep_statement(&s->prepared, &statement);
-    } else if (own_is_statement(parse->text, statement.text_len)) {
-        statement.kind = PREPARED_SETTING;
+    bool found = candidate_find_alone((const uint8_t *)parse->text, statement.text_len,
+                                      &statement.candidate);
+    bool substituted = s->bracket.substituted;
+    if (substituted) {
+        statement.kind = found ? PREPARED_PLAN : PREPARED_SETTING;
+    }
+    if (substituted || (found && !s->pressed)) {
         prepared_keep_statement(&s->prepared, &statement);
     } else {
         prepared_forget_statement(&s->prepared, parse->name);
@@ -150,7 +183,7 @@ static bool may_keep_portal(const struct session *s, const char *statement_name)
 {
     const struct prepared_statement *statement =
         prepared_find_statement(&s->prepared, statement_name);
-    return statement != NULL && (!s->pressed || statement->kind == PREPARED_SETTING);
+    return statement != NULL && (!s->pressed || prepared_has_substitute(statement));
 }
 
 void extended_took_effect(struct session *s)

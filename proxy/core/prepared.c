@@ -91,6 +91,11 @@ bool prepared_is_empty(const struct prepared *p)
     return p->num == 0;
 }
 
+bool prepared_has_substitute(const struct prepared_statement *statement)
+{
+    return statement->kind != PREPARED_CANDIDATE;
+}
+
 const struct prepared_statement *prepared_find_statement(const struct prepared *p, const char *name)
 {
     const struct prepared_statement *s = p->statements;
@@ -120,7 +125,7 @@ static void give_up(struct prepared *p, bool all)
 {
     struct prepared_portal **portal = &p->portals;
     while (*portal != NULL && (all || (is_full(p) && (*portal)->next != NULL))) {
-        if ((*portal)->statement->kind == PREPARED_CANDIDATE) {
+        if (!prepared_has_substitute((*portal)->statement)) {
             drop_portal(p, portal);
         } else {
             portal = &(*portal)->next;
@@ -128,7 +133,7 @@ static void give_up(struct prepared *p, bool all)
     }
     struct prepared_statement **statement = &p->statements;
     while (*statement != NULL && (all || (is_full(p) && (*statement)->next != NULL))) {
-        if ((*statement)->kind == PREPARED_CANDIDATE) {
+        if (!prepared_has_substitute(*statement)) {
             drop_statement(p, statement);
         } else {
             statement = &(*statement)->next;
@@ -141,7 +146,7 @@ void prepared_forget_candidates(struct prepared *p)
     give_up(p, true);
 }
 
-/* When nothing but statements about settings is left, the oldest of these. */
+/* When nothing but statements with substitutes is left, the oldest of these. */
 static void make_room(struct prepared *p)
 {
     give_up(p, false);

@@ -1,12 +1,13 @@
 /*
  * prepared: the prepared statements and portals of one session that hold a candidate, as the server
  * has them: kept so that a replacement can be built from the text and the parameters that the
- * server was given; and those that hold a statement about settings of ours. Filled by extended.c
- * from what the server has confirmed, by nothing else.
+ * server was given; and those that hold an EXPLAIN of one or a statement about settings of ours,
+ * whose place on the server another text has taken. Filled by extended.c from what the server has
+ * confirmed, by nothing else.
  *
  * A candidate that is missing here is only passed on, and then refused by the server; so at the
- * caps the oldest entries give way to the newest, which is the one that will be executed.
- * Statements about settings, whose place on the server an empty one has taken, stay. Must not know:
+ * caps the oldest entries give way to the newest, which is the one that will be executed. Those
+ * with a substitute stay: the server would answer what the client did not ask. Must not know:
  * messages, the server's answers.
  */
 #ifndef MVSWAP_CORE_PREPARED_H
@@ -19,7 +20,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum prepared_kind { PREPARED_CANDIDATE, PREPARED_SETTING };
+enum prepared_kind {
+    PREPARED_CANDIDATE,
+    PREPARED_PLAN,   /* EXPLAIN of one */
+    PREPARED_SETTING /* about settings of ours */
+};
 
 struct prepared_statement {
     struct prepared_statement *next; /* younger */
@@ -53,6 +58,8 @@ void prepared_cleanup(struct prepared *p);
 /* Forgets the candidates. */
 void prepared_forget_candidates(struct prepared *p);
 bool prepared_is_empty(const struct prepared *p);
+/* Has another text taken its place on the server? */
+bool prepared_has_substitute(const struct prepared_statement *statement);
 
 /* Found by name, or NULL; valid until the next keep or forget. */
 const struct prepared_statement *prepared_find_statement(const struct prepared *p,

@@ -7,6 +7,7 @@
  *     from_client.c    what each client message does in each state (the shield's phase check)
  *     from_server.c    what each server message does in each state
  *     bracket.c        the server refuses first (docs/architecture.md)
+ *     refusal.c        the words of that refusal
  *     extended.c       which messages of the extended protocol go in a bracket, what is kept
  *     batch.c          Query messages that hold settings of ours
  *     own.c            SET, RESET and SHOW of settings of ours
@@ -85,6 +86,7 @@ struct bracket {
     bool first_came;
     bool took_effect; /* ParseComplete, BindComplete or CloseComplete answered the message */
     bool failed;      /* an error did; the refusal is one */
+    bool substituted; /* another text than the client's was sent */
     bool cancelled;   /* the client wants none of it any more */
     bool asks;        /* PART_RUNS: there is a candidate in it */
     enum batch_part part;
@@ -122,6 +124,7 @@ struct conversation {
     uint64_t wake_ms;
     uint64_t cancel_again_ms; /* when the statement that runs was not hit; or MOMENT_NEVER */
     bool notices_to_client;
+    bool plans;       /* what would be done is told, not done */
     bool cancellable; /* what runs on the server may be cancelled there */
     enum result_end end;
     char nonce[NONCE_LEN + 1];
@@ -260,6 +263,8 @@ MUST_CHECK bool bracket_begin_query(struct session *s, const uint8_t *text, size
                                     enum batch_part part);
 /* `text` is that of a Query, without its NUL. True: it is with the server, in a bracket. */
 bool bracket_begin_if_candidate(struct session *s, const uint8_t *text, size_t len);
+/* What is with the server, in the text of the Query or of the portal's statement. */
+const struct candidate *bracket_candidate(const struct bracket *b);
 /* The cancel that was on its way is done. */
 void bracket_cancel_done(struct session *s);
 /* What stands behind the candidate that was carried out goes to the server as the next Query; false
@@ -335,6 +340,8 @@ void conversation_deadline(struct session *s);
 void conversation_lost(struct session *s);
 void conversation_cancel(struct session *s, enum replace_reason why);
 void conversation_cleanup(struct conversation *t);
+/* What it is called in the log. */
+const char *conversation_event(const struct conversation *t);
 
 /* shares.c */
 /* The engine wants the lock of a family, or a slot. Without memory the session ends. */

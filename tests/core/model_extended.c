@@ -90,7 +90,8 @@ static void parse(struct model_server *m, struct wire_reader *r)
                 " extended query mode\n");
     } else {
         struct model_entry *e = add(&m->statements, name);
-        buf_swap(&e->text, &only);
+        buf_add_text(&e->text, model_text_kept(m, (const char *)buf_bytes(&only)));
+        buf_add_byte(&e->text, 0);
         buf_add(&e->types, r->at, r->left);
         model_say(m, "ParseComplete");
     }

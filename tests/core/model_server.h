@@ -86,6 +86,8 @@ bool model_next_statement(const char *text, size_t *at, struct buf *out);
 /* The word that makes the text a syntax error, or NULL. */
 const char *model_bad_word(const char *text);
 bool model_is_clients(const char *text);
+/* What a Parse of this text keeps: of an EXPLAIN what a session would have put in its place. */
+const char *model_text_kept(const struct model_server *m, const char *text);
 /* The engine's CREATE of a new view. */
 bool model_is_build(const char *text);
 /* How many rows describe it: 0 for none. */

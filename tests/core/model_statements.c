@@ -10,6 +10,8 @@
 #include <string.h>
 
 static const char candidate_words[] = "CREATE OR REPLACE MATERIALIZED VIEW v AS ";
+static const char explain_words[] = "EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW v AS ";
+static const char plan_text[] = "SELECT ''::varchar AS \"QUERY PLAN\"";
 static const char build_words[] = "CREATE MATERIALIZED VIEW ";
 static const char first_creation_words[] = "CREATE MATERIALIZED VIEW v ";
 
@@ -53,8 +55,8 @@ bool model_next_statement(const char *text, size_t *at, struct buf *out)
 
 const char *model_bad_word(const char *text)
 {
-    static const char *const good[] = {"SELECT", "INSERT", "SET",  "SHOW",     "BEGIN", "COMMIT",
-                                       "CREATE", "ALTER",  "DROP", "DESCRIBE", "CANCEL"};
+    static const char *const good[] = {"SELECT", "INSERT", "SET",  "SHOW",     "BEGIN",  "COMMIT",
+                                       "CREATE", "ALTER",  "DROP", "DESCRIBE", "CANCEL", "EXPLAIN"};
     for (const char *at = skip_comments(text); *at != 0; at = skip_comments(at)) {
         if (*at == ';') {
             at++;
@@ -81,8 +83,9 @@ bool model_is_build(const char *text)
 bool model_is_clients(const char *text)
 {
     static const char *const clients[] = {
-        "SELECT 1", "SELECT rows", "SELECT fails", "SELECT breaks", "SELECT noticed", "SELECT $1",
-        "INSERT",   "SET appl",    "BEGIN",        "COMMIT",        "CREATE OR R"};
+        "SELECT 1",    "SELECT rows", "SELECT fails", "SELECT breaks", "SELECT noticed",
+        "SELECT $1",   "INSERT",      "SET appl",     "BEGIN",         "COMMIT",
+        "CREATE OR R", "EXPLAIN",     plan_text};
     const char *first = skip_comments(text);
     for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
         if (begins(first, clients[i])) {
@@ -227,6 +230,20 @@ static void replaced(struct model_server *m)
     m->num_replaced++;
 }
 
+const char *model_text_kept(const struct model_server *m, const char *text)
+{
+    bool is_plan = begins(skip_comments(text), explain_words) && strchr(text, '$') == NULL;
+    return m->fake->knows_the_statement && is_plan ? plan_text : text;
+}
+
+static bool refuse_explain(struct model_server *m)
+{
+    model_say_error(m, "Failed to run the query\n\nCaused by:\n  Feature is not yet implemented:"
+                       " unsupported statement for EXPLAIN: CREATE OR REPLACE MATERIALIZED VIEW v"
+                       " AS SELECT\nNo tracking issue yet.\n");
+    return false;
+}
+
 static bool refuse(struct model_server *m)
 {
     model_say_error(m, "Failed to run the query\n\nCaused by:\n  Feature is not yet implemented:"
@@ -253,6 +270,49 @@ static bool is_left_to_the_server(const struct model_server *m, const struct mod
     return portal == NULL && strchr((const char *)buf_bytes(&m->query), '$') != NULL;
 }
 
+static bool refuse_in_transaction(struct model_server *m, const char *message)
+{
+    wire_add_error_response(&m->fake->out,
+                            &(struct wire_report){.severity = "ERROR",
+                                                  .sqlstate = "25006",
+                                                  .message = message,
+                                                  .hint = "End the transaction first."});
+    return false;
+}
+
+/* The answer that a client should see, the plan's rows aside (play_answers). */
+static bool run_plan(struct model_server *m, struct model_entry *portal)
+{
+    if (m->fake->status != 'I') {
+        return refuse_in_transaction(m, "cannot execute EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW"
+                                        " in a read-only transaction");
+    }
+    if (portal == NULL) {
+        model_say(m, "RowDescription \"QUERY PLAN\"");
+    }
+    say_tag(m, "EXPLAIN");
+    return true;
+}
+
+/* What has taken the place of an EXPLAIN: one row, with the limit of the Execute. */
+static bool run_plan_portal(struct model_server *m, struct model_entry *portal)
+{
+    if (m->fake->knows_the_statement) {
+        return run_plan(m, portal);
+    }
+    say_rows(m, portal, 1);
+    portal->num_given = 0; /* of no consequence: every Execute answers the whole plan */
+    return true;
+}
+
+static bool run_explain(struct model_server *m, struct model_entry *portal)
+{
+    bool known = m->fake->knows_the_statement && portal == NULL;
+    bool is_plan = begins(skip_comments((const char *)buf_bytes(&m->text)), explain_words);
+    return known && is_plan && !is_left_to_the_server(m, portal) ? run_plan(m, portal)
+                                                                 : refuse_explain(m);
+}
+
 /* The answer that a client should see. */
 static bool run_candidate(struct model_server *m, const struct model_entry *portal)
 {
@@ -262,14 +322,8 @@ static bool run_candidate(struct model_server *m, const struct model_entry *port
         return refuse(m);
     }
     if (m->fake->status != 'I') {
-        wire_add_error_response(
-            &m->fake->out,
-            &(struct wire_report){.severity = "ERROR",
-                                  .sqlstate = "25006",
-                                  .message = "cannot execute CREATE OR REPLACE MATERIALIZED VIEW"
-                                             " in a read-only transaction",
-                                  .hint = "End the transaction first."});
-        return false;
+        return refuse_in_transaction(m, "cannot execute CREATE OR REPLACE MATERIALIZED VIEW in a"
+                                        " read-only transaction");
     }
     if (fails_to_build(text)) {
         return fail_build(m);
@@ -314,6 +368,12 @@ bool model_run(struct model_server *m, struct model_entry *portal)
     }
     if (begins(first, "CREATE")) {
         return run_candidate(m, portal);
+    }
+    if (begins(first, "EXPLAIN")) {
+        return run_explain(m, portal);
+    }
+    if (begins(first, plan_text)) {
+        return run_plan_portal(m, portal);
     }
     return begins(first, "SELECT") ? run_select(m, portal, first) : run_other(m, first);
 }

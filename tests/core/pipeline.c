@@ -104,6 +104,14 @@ static void add_candidate(struct maker *m, struct buf *out, unsigned num_paramet
     }
 }
 
+static void add_explained(struct maker *m, struct buf *out, unsigned num_parameters)
+{
+    m->has_candidate = true;
+    buf_add_text(out, chance(m, 20) ? "/* by a tool */ " : "");
+    buf_add_format(out, "EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1%s",
+                   num_parameters != 0 ? ", $1" : "");
+}
+
 /* Refused by the server like a candidate, and never ours. */
 static void add_refused_alike(struct maker *m, struct buf *out)
 {
@@ -142,6 +150,8 @@ static void add_batch(struct maker *m, struct buf *out)
         buf_add_text(out, i == 0 ? "" : between[below(m, 4)]);
         if (chance(m, 40)) {
             add_candidate(m, out, chance(m, 3) ? 1 : 0);
+        } else if (chance(m, 10)) {
+            add_explained(m, out, chance(m, 3) ? 1 : 0);
         } else if (chance(m, 5)) {
             add_refused_alike(m, out);
         } else if (chance(m, 4)) {
@@ -172,6 +182,9 @@ static unsigned add_statement_text(struct maker *m, struct buf *out)
         num = below(m, 3);
         add_candidate(m, out, num);
         buf_add_text(out, chance(m, 10) ? ";" : "");
+    } else if (chance(m, 15)) {
+        num = chance(m, 10) ? 1 : 0;
+        add_explained(m, out, num);
     } else if (chance(m, 8)) {
         add_refused_alike(m, out);
     } else if (chance(m, 10)) {

@@ -67,9 +67,31 @@ static bool is_of_the_server(const char *message)
     return strncmp(message, "the server's", 12) == 0 || strcmp(message, "of the build") == 0;
 }
 
+/* The lines of a plan are the engine's: an EXPLAIN counts as having answered none. */
+struct rows {
+    bool any;
+    size_t start; /* of those at the end of `out` */
+};
+
+static void leave_out_plan(struct rows *rows, const struct wire_header *header,
+                           struct wire_reader body, struct buf *out)
+{
+    if (header->tag == SERVER_DATA_ROW) {
+        rows->start = rows->any ? rows->start : buf_len(out);
+        rows->any = true;
+        return;
+    }
+    if (rows->any && header->tag == SERVER_COMMAND_COMPLETE &&
+        strcmp(wire_read_text(&body), "EXPLAIN") == 0) {
+        buf_truncate(out, rows->start);
+    }
+    rows->any = false;
+}
+
 const char *play_answers(const struct play *p, const struct buf *got, bool quiet, struct buf *out)
 {
     struct blue blue = {0};
+    struct rows rows = {0};
     struct wire_header header = {0};
     const uint8_t *at = buf_bytes(got);
     size_t left = buf_len(got);
@@ -87,6 +109,8 @@ const char *play_answers(const struct play *p, const struct buf *got, bool quiet
         }
         bool moves = header.tag == SERVER_NOTICE_RESPONSE || header.tag == SERVER_PARAMETER_STATUS;
         if (kept) {
+            leave_out_plan(&rows, &header, wire_reader_over(at + WIRE_HEADER_LEN, header.body_len),
+                           out);
             insert(out, moves ? before_ready(out) : buf_len(out), at, len);
         }
         at += len;

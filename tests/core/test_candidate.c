@@ -49,7 +49,16 @@ Test(candidate, everything_else_passes)
         "CREATE OR REPLACE VIEW v AS SELECT 1",
         "CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1",
         "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT $1",
-        "EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1",
+        "EXPLAIN (VERBOSE) CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1",
+        "EXPLAIN VERBOSE CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1",
+        "EXPLAIN ANALYZE /* x */ CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1",
+        "EXPLAIN EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1",
+        "EXPLAIN CREATE OR REPLACE VIEW v AS SELECT 1",
+        "EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1",
+        "EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT $1",
+        "EXPLAIN SELECT replace(a, 'b', 'c') FROM t",
+        "EXPLAIN",
+        "PREPARE p AS CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1",
         "SELECT 'CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1'",
         "-- CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1",
         "/* CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1 */",
@@ -82,7 +91,19 @@ static const char *const batches[][3] = {
     {"SELECT 'a;b';", CANDIDATE, "; " CANDIDATE},
     {"", CANDIDATE, "; CREATE OR REPLACE VIEW w AS SELECT 1"},
     {"CREATE OR REPLACE SINK s FROM v;", CANDIDATE, ""},
+    {"EXPLAIN CREATE MATERIALIZED VIEW w AS SELECT 1; EXPLAIN SELECT replace(a);", CANDIDATE, ""},
+    {"", "EXPLAIN " CANDIDATE, "; SELECT 2"},
+    {"SELECT 1;", "/* a */ EXPLAIN /* b */ " CANDIDATE " -- end", "\n; " CANDIDATE},
 };
+
+/* What the engine is given begins at CREATE when EXPLAIN stands in front. */
+static void expect_create(const char *text, const struct candidate *c)
+{
+    const char *explain = strstr(text + c->start, "EXPLAIN");
+    cr_expect(c->explained == (explain != NULL && explain < text + c->end), "%s", text);
+    size_t create = c->explained ? (size_t)(strstr(explain, "CREATE") - text) : c->start;
+    cr_expect(eq(sz, c->create, create), "%s", text);
+}
 
 Test(candidate, is_found_in_batches)
 {
@@ -93,6 +114,7 @@ Test(candidate, is_found_in_batches)
         cr_assert(find(text, strlen(text), &c), "%s", text);
         cr_expect(eq(sz, c.start, strlen(batches[i][0])), "%s", text);
         cr_expect(eq(sz, c.end, c.start + strlen(batches[i][1])), "%s", text);
+        expect_create(text, &c);
         bool more = strpbrk(batches[i][2], "SC") != NULL;
         size_t behind = c.end + strspn(batches[i][2], "; \n");
         cr_expect(eq(sz, c.rest, more ? behind : strlen(text)), "%s", text);
@@ -106,6 +128,8 @@ Test(candidate, is_not_found_behind_what_is_refused_alike)
         "CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS w AS SELECT 1; " CANDIDATE,
         "SELECT 1; CREATE OR REPLACE MATERIALIZED VIEW a.b.c.d AS SELECT 1; " CANDIDATE,
         "SELECT $1; " CANDIDATE,
+        "EXPLAIN (VERBOSE) " CANDIDATE "; EXPLAIN " CANDIDATE,
+        "EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS w AS SELECT 1; " CANDIDATE,
         CANDIDATE "; SELECT $1",
         CANDIDATE "; SELECT 'open",
     };
@@ -132,6 +156,7 @@ Test(candidate, is_found_alone)
         {";; ", "/* app */ " CANDIDATE " -- end", "\n;;"},
         {"", "create or replace materialized view v as select $1 + $2", " ; "},
         {"", "CREATE OR REPLACE MATERIALIZED VIEW a.b.c AS SELECT ';' /* ; */", ";"},
+        {" ", "/* a */ EXPLAIN\n" CANDIDATE " -- end", "\n;"},
     };
     for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
         char text[400];
@@ -141,6 +166,7 @@ Test(candidate, is_found_alone)
         cr_expect(eq(sz, c.start, strlen(yes[i][0])), "%s", text);
         cr_expect(eq(sz, c.end, c.start + strlen(yes[i][1])), "%s", text);
         cr_expect(eq(sz, c.rest, strlen(text)), "%s", text);
+        expect_create(text, &c);
     }
 }
 
@@ -158,7 +184,8 @@ Test(candidate, is_not_alone)
         "CREATE OR REPLACE VIEW v AS SELECT 1",
         "CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1",
         "CREATE OR REPLACE MATERIALIZED VIEW a.b.c.d AS SELECT 1",
-        "EXPLAIN " CANDIDATE,
+        "EXPLAIN ANALYZE " CANDIDATE,
+        "EXPLAIN create or replace materialized view v as select $1",
     };
     for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
         struct candidate c = {.start = 7, .end = 8, .rest = 9};

@@ -233,6 +233,28 @@ Test(prepared, bytes_of_a_statement_that_only_its_portal_has)
     cr_expect(eq(sz, p.memory, 0));
 }
 
+/* On the server another text has their place: whoever executes them must not get its answer. */
+Test(prepared, those_with_a_substitute_stay)
+{
+    static const enum prepared_kind kinds[] = {PREPARED_PLAN, PREPARED_SETTING};
+    for (size_t i = 0; i < 2; i++) {
+        struct prepared_statement given = {
+            .kind = kinds[i], .name = "s", .text = "", .types = (uint8_t *)""};
+        cr_expect(prepared_has_substitute(&given));
+        prepared_keep_statement(&p, &given);
+        bind("p", "s", "");
+        keep_text("t", "a candidate");
+        bind("q", "t", "");
+        cr_expect(not(prepared_has_substitute(prepared_find_statement(&p, "t"))));
+        prepared_forget_candidates(&p);
+        cr_expect(prepared_find_statement(&p, "s") != NULL);
+        cr_expect(prepared_find_portal(&p, "p") != NULL);
+        cr_expect(eq(str, (char *)text_of("t"), "-"));
+        cr_expect(eq(str, (char *)text_behind("q"), "-"));
+        prepared_cleanup(&p);
+    }
+}
+
 /* With each allocation failing: the name that was to be kept is not known, all others are, and
  * nothing leaks. */
 Test(prepared, a_statement_without_memory_is_forgotten)

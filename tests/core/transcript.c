@@ -4,6 +4,7 @@
  *     connected | connect-failed REASON | turned-away | eof SIDE | broken SIDE | locked
  *     slot | slot-refused
  *     cancel | cancel-done | drain | shutdown
+ *     pressed        the process keeps too much (session_set_pressed)
  *     wait MS        the clock goes on; the session's deadline must not have passed
  *     deadline MS    likewise, and it must have passed: it is told so
  *
@@ -321,6 +322,10 @@ static bool do_event(struct play *p, const struct line *line)
         advance(p, line->text + 7);
         bool early = session_deadline(p->s) > p->now.mono_ms;
         return early || complain(line, "the deadline has passed", "") != NULL;
+    }
+    if (strcmp(line->text, "! pressed") == 0) {
+        session_set_pressed(p->s, true);
+        return true;
     }
     if (!make_event(p, line, &event)) {
         return complain(line, "no event, or not due", "") != NULL;

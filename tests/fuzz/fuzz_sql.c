@@ -104,6 +104,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         next_token = piece.first + piece.num + 1;
         require(statement_read(text, &tokens, &piece, &s) == STATEMENT_READ);
         require(s.kind == STATEMENT_OTHER || (gate && !piece.empty));
+        struct sql_piece inner = piece;
+        enum statement_explain explain = statement_explained(text, &tokens, &piece, &inner);
+        require(s.kind == STATEMENT_OTHER || explain == EXPLAIN_NOTHING);
+        require(inner.start >= piece.start && inner.end == piece.end);
+        require(inner.first + inner.num == piece.first + piece.num);
         if (s.kind != STATEMENT_OTHER) {
             check_statement(text, &piece, &s);
         }
