@@ -4,6 +4,9 @@
  * the syntax of the rest, with our statements blanked out; then the parts run in order, each in the
  * bracket; the first error stops the rest, and one ReadyForQuery ends it.
  *
+ * RESET ALL and DISCARD ALL are parts of their own, since ours are reset in that place. Where there
+ * is nothing else in the Query, that is the server's answer.
+ *
  * The syntax is checked by a Parse with two statements more: its answer is always an error, either
  * the client's own or that only one statement is allowed, so that nothing is ever kept or run.
  */
@@ -21,7 +24,7 @@ static const char only_one[] = "Only one statement is allowed in extended query 
 struct batch_range {
     size_t start;
     size_t end;
-    bool own;
+    enum own_kind kind;
 };
 
 void batch_cleanup(struct batch *batch)
@@ -49,15 +52,15 @@ static void set_range(struct batch *batch, size_t index, const struct batch_rang
 }
 
 /* One more statement: joins the others in front of it, or begins a range. */
-static void add_piece(struct batch *batch, size_t start, size_t end, bool own)
+static void add_piece(struct batch *batch, size_t start, size_t end, enum own_kind kind)
 {
-    struct batch_range range = {.start = start, .end = end, .own = own};
+    struct batch_range range = {.start = start, .end = end, .kind = kind};
     size_t num = num_ranges(batch);
-    struct batch_range last = {.own = true};
+    struct batch_range last = {.kind = OWN_STATEMENT};
     if (num != 0) {
         last = range_at(batch, num - 1);
     }
-    if (own || last.own) {
+    if (kind != OWN_NOTHING || last.kind != OWN_NOTHING) {
         buf_add(&batch->ranges, &range, sizeof(range));
     } else {
         last.end = end;
@@ -65,13 +68,14 @@ static void add_piece(struct batch *batch, size_t start, size_t end, bool own)
     }
 }
 
-/* False when there is no statement of ours in it, or in doubt. */
-static bool split(const char *text, size_t len, struct batch *batch, bool *out_mixed)
+/* False when nothing of ours is set, shown or reset in it, or in doubt. */
+static bool split(const struct session *s, const char *text, size_t len, struct batch *batch,
+                  bool *out_mixed)
 {
     struct sql_tokens tokens = {0};
     struct sql_piece piece;
     size_t cursor = 0;
-    bool any_own = false;
+    bool any = false;
     if (sql_scan(text, len, &tokens) != SQL_SCAN_OK) {
         return false;
     }
@@ -80,14 +84,14 @@ static bool split(const char *text, size_t len, struct batch *batch, bool *out_m
         if (!piece.empty) {
             size_t start = tokens.items[piece.first].start;
             size_t end = tokens.items[piece.first + piece.num - 1].end;
-            bool own = own_is_statement(text + start, end - start);
-            any_own |= own;
-            *out_mixed |= !own;
-            add_piece(batch, start, end, own);
+            enum own_kind kind = own_kind(text + start, end - start);
+            any |= kind == OWN_STATEMENT || (kind == OWN_RESET_ALL && own_is_changed(s));
+            *out_mixed |= kind != OWN_STATEMENT;
+            add_piece(batch, start, end, kind);
         }
     }
     sql_tokens_cleanup(&tokens);
-    return any_own && !buf_failed(&batch->ranges);
+    return any && !buf_failed(&batch->ranges);
 }
 
 /* The body of the Parse that checks the rest: statements of ours are blanks of equal length. */
@@ -101,7 +105,7 @@ static void add_check(struct session *s, struct buf *out)
     wire_add_text(out, name);
     for (size_t i = 0; i < num_ranges(batch); i++) {
         struct batch_range range = range_at(batch, i);
-        size_t end = range.own ? range.start : range.end;
+        size_t end = range.kind == OWN_STATEMENT ? range.start : range.end;
         buf_add(out, text + at, end - at);
         for (at = end; at < range.end; at++) {
             buf_add_byte(out, ' ');
@@ -116,13 +120,16 @@ bool batch_begin_if_settings(struct session *s, const uint8_t *text, size_t len)
 {
     struct batch *batch = &s->batch;
     bool mixed = false;
-    if (!may_intercept(s) || len > LIMIT_SETTING_TEXT || !sql_gate(text, len)) {
+    if (!may_intercept(s) || len > LIMIT_SETTING_TEXT) {
         return false;
     }
     batch_cleanup(batch);
     buf_add(&batch->text, text, len + 1); /* with its NUL */
-    bool begun = !buf_failed(&batch->text) && split((const char *)text, len, batch, &mixed);
-    if (begun && mixed) {
+    bool begun = !buf_failed(&batch->text) && split(s, (const char *)text, len, batch, &mixed);
+    if (begun && mixed && num_ranges(batch) == 1) {
+        begun = bracket_begin_query(s, text, len, PART_RUNS);
+        batch->next = 1;
+    } else if (begun && mixed) {
         struct buf check = {0};
         add_check(s, &check);
         begun = !buf_failed(&check) &&
@@ -178,7 +185,7 @@ void batch_run(struct session *s)
     while (good && batch->next < num_ranges(batch)) {
         struct batch_range range = range_at(batch, batch->next);
         batch->next++;
-        if (!range.own) {
+        if (range.kind != OWN_STATEMENT) {
             good = send(s, &range);
             if (good) {
                 return;
@@ -189,6 +196,13 @@ void batch_run(struct session *s)
         }
     }
     batch_stop(s);
+}
+
+void batch_part_succeeded(struct session *s)
+{
+    if (range_at(&s->batch, s->batch.next - 1).kind == OWN_RESET_ALL) {
+        own_reset_all(s);
+    }
 }
 
 void batch_put_back(struct session *s, size_t rest)

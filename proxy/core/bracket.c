@@ -195,6 +195,7 @@ enum walk_act bracket_start(struct session *s, const struct wire_header *header)
     case SERVER_PARSE_COMPLETE:
     case SERVER_BIND_COMPLETE:
     case SERVER_CLOSE_COMPLETE:
+    case SERVER_COMMAND_COMPLETE:
         s->bracket.took_effect |= s->bracket.stage == BRACKET_ANSWER;
         break;
     default:
@@ -268,20 +269,30 @@ static bool begin_replacement(struct session *s)
     return true;
 }
 
-/* A statement about settings takes effect now, if the server has taken what stands in its place. */
-static void answer_own(struct session *s)
+/* A statement about settings takes effect now, if the server has taken it or what stands in its
+ * place. */
+static void carry_out_own(struct session *s)
 {
     struct bracket *b = &s->bracket;
     const struct prepared_statement *statement = b->portal->statement;
-    if (b->took_effect && !b->failed && statement->kind == PREPARED_SETTING) {
+    if (!b->took_effect || b->failed) {
+        return;
+    }
+    if (statement->kind == PREPARED_SETTING) {
         b->failed = !own_answer(s, statement->text, statement->text_len, false);
+    } else if (statement->kind == PREPARED_RESET_ALL) {
+        own_reset_all(s);
     }
 }
 
 /* A part of a batch with settings has ended without a replacement: the next, or the end. */
 static void finish_part(struct session *s)
 {
-    bool goes_on = s->bracket.part == PART_CHECKED ? s->bracket.took_effect : !s->bracket.failed;
+    const struct bracket *b = &s->bracket;
+    bool goes_on = b->part == PART_CHECKED ? b->took_effect : !b->failed;
+    if (b->part == PART_RUNS && b->took_effect && !b->failed) {
+        batch_part_succeeded(s);
+    }
     session_enter(s, SESSION_RELAY);
     bracket_cleanup(&s->bracket);
     if (goes_on) {
@@ -310,7 +321,7 @@ static void finish(struct session *s)
         return;
     }
     if (b->portal != NULL) {
-        answer_own(s);
+        carry_out_own(s);
     } else if (b->took_effect) {
         extended_took_effect(s);
     }

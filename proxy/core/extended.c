@@ -5,7 +5,8 @@
  * server has confirmed there: so the text that a replacement is built from is the one that the
  * server has. In the place of a statement about settings the server gets one that it knows (own.c);
  * in the place of EXPLAIN of a candidate a SELECT of its column, so that Describe answers that, and
- * the plan is made at each Execute: one that was fixed at Parse would be of another day.
+ * the plan is made at each Execute: one that was fixed at Parse would be of another day. RESET ALL
+ * and DISCARD ALL are sent as they are, and reset ours when they have been executed.
  */
 #include "session_internal.h"
 
@@ -55,8 +56,8 @@ static struct bind read_bind(const uint8_t *body, size_t len)
 static bool is_ours(const char *text, size_t len)
 {
     struct candidate ignored;
-    return sql_gate(text, len) && (candidate_find_alone((const uint8_t *)text, len, &ignored) ||
-                                   own_is_statement(text, len));
+    return own_gate(text, len) && (candidate_find_alone((const uint8_t *)text, len, &ignored) ||
+                                   own_kind(text, len) != OWN_NOTHING);
 }
 
 static bool concerns_us(const struct session *s, uint8_t tag, const uint8_t *body, size_t len)
@@ -89,7 +90,7 @@ static void add_substitute(const struct session *s, struct buf *out, const char 
 {
     size_t len = strlen(text);
     struct candidate candidate = {0};
-    if (own_is_statement(text, len)) {
+    if (own_kind(text, len) == OWN_STATEMENT) {
         own_add_substitute(out, text);
     } else if (!s->pressed && candidate_find_alone((const uint8_t *)text, len, &candidate) &&
                candidate.explained) {
@@ -169,10 +170,13 @@ static void keep_statement(struct session *s, const struct parse *parse)
     bool found = candidate_find_alone((const uint8_t *)parse->text, statement.text_len,
                                       &statement.candidate);
     bool substituted = s->bracket.substituted;
+    bool resets = !found && own_kind(parse->text, statement.text_len) == OWN_RESET_ALL;
     if (substituted) {
         statement.kind = found ? PREPARED_PLAN : PREPARED_SETTING;
+    } else if (resets) {
+        statement.kind = PREPARED_RESET_ALL;
     }
-    if (substituted || (found && !s->pressed)) {
+    if (substituted || resets || (found && !s->pressed)) {
         prepared_keep_statement(&s->prepared, &statement);
     } else {
         prepared_forget_statement(&s->prepared, parse->name);
@@ -183,7 +187,7 @@ static bool may_keep_portal(const struct session *s, const char *statement_name)
 {
     const struct prepared_statement *statement =
         prepared_find_statement(&s->prepared, statement_name);
-    return statement != NULL && (!s->pressed || prepared_has_substitute(statement));
+    return statement != NULL && (!s->pressed || statement->kind != PREPARED_CANDIDATE);
 }
 
 void extended_took_effect(struct session *s)

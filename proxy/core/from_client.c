@@ -160,10 +160,10 @@ static bool begins_bracket(struct session *s, uint8_t tag, const uint8_t *body, 
 {
     switch (tag) {
     case CLIENT_QUERY:
-        own_notice_reset_all(s, (const char *)body, len - 1);
         /* One look at a text that concerns neither: nearly all. */
-        return sql_gate(body, len - 1) && (batch_begin_if_settings(s, body, len - 1) ||
-                                           bracket_begin_if_candidate(s, body, len - 1));
+        return (sql_gate(body, len - 1) || own_may_be_reset(s, (const char *)body, len - 1)) &&
+               (batch_begin_if_settings(s, body, len - 1) ||
+                bracket_begin_if_candidate(s, body, len - 1));
     case CLIENT_PARSE:
     case CLIENT_BIND:
     case CLIENT_EXECUTE:

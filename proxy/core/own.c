@@ -3,6 +3,10 @@
  * not sent, a Parse goes on as a statement that the server knows (an empty one, or a SELECT of text
  * columns), so that names, portals and descriptions are the server's; the answer is given at the
  * end of the bracket, when it is known that the server would have taken the statement.
+ *
+ * RESET ALL and DISCARD ALL are the server's; ours are reset when it has carried them out. Poolers
+ * send DISCARD ALL again and again: a Query goes in a bracket for it only if there is anything to
+ * reset.
  */
 #include "session_internal.h"
 
@@ -43,45 +47,75 @@ static struct setting_statement read_statement(const char *text, size_t len)
     return statement;
 }
 
-bool own_is_statement(const char *text, size_t len)
+static bool begins_word(const char *text, size_t len, const char *word)
 {
-    if (!sql_gate(text, len)) {
-        return false;
-    }
-    struct setting_statement statement = read_statement(text, len);
-    bool is_one = statement.kind != SETTING_NO_STATEMENT && statement.kind != SETTING_RESET_ALL;
-    setting_statement_cleanup(&statement);
-    return is_one;
+    size_t word_len = strlen(word);
+    return len >= word_len && strncasecmp(text, word, word_len) == 0;
 }
 
-/* Cheap: it runs over every short Query. */
-static bool may_reset_all(const char *text, size_t len)
+static bool begins_reset(const char *text, size_t len)
 {
-    static const char all[] = "all";
-    for (size_t i = 0; i + sizeof(all) - 1 <= len; i++) {
-        if ((text[i] == 'a' || text[i] == 'A') &&
-            strncasecmp(text + i, all, sizeof(all) - 1) == 0) {
+    return begins_word(text, len, "reset") || begins_word(text, len, "discard");
+}
+
+static bool holds_reset(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (begins_reset(text + i, len - i)) {
             return true;
         }
     }
     return false;
 }
 
-void own_notice_reset_all(struct session *s, const char *text, size_t len)
+/* Cheap: it runs over every Parse. What begins with a comment may be anything. */
+static bool may_reset_all(const char *text, size_t len)
 {
-    enum { LONGEST = 64 /* DISCARD ALL and a comment */ };
-    if (len > LONGEST || !may_reset_all(text, len)) {
-        return;
+    while (len != 0 && strchr(" \t\r\n;", text[0]) != NULL) {
+        text++;
+        len--;
+    }
+    bool commented = len != 0 && (text[0] == '/' || text[0] == '-');
+    return commented ? len <= LIMIT_SETTING_TEXT && holds_reset(text, len)
+                     : begins_reset(text, len);
+}
+
+bool own_gate(const char *text, size_t len)
+{
+    return sql_gate(text, len) || may_reset_all(text, len);
+}
+
+enum own_kind own_kind(const char *text, size_t len)
+{
+    if (!own_gate(text, len)) {
+        return OWN_NOTHING;
     }
     struct setting_statement statement = read_statement(text, len);
-    if (statement.kind == SETTING_RESET_ALL) {
-        own_end_transaction(s);
-        if (!settings_assign(&s->settings, &s->config.settings)) {
-            /* A hook that was reset must not run. */
-            session_fail(s, "53200", "out of memory", NULL);
-        }
-    }
+    enum own_kind kind = statement.kind == SETTING_NO_STATEMENT ? OWN_NOTHING
+                         : statement.kind == SETTING_RESET_ALL  ? OWN_RESET_ALL
+                                                                : OWN_STATEMENT;
     setting_statement_cleanup(&statement);
+    return kind;
+}
+
+bool own_is_changed(const struct session *s)
+{
+    return memcmp(s->settings.sources, s->config.settings.sources, sizeof(s->settings.sources)) !=
+           0;
+}
+
+bool own_may_be_reset(const struct session *s, const char *text, size_t len)
+{
+    return own_is_changed(s) && len <= LIMIT_SETTING_TEXT && holds_reset(text, len);
+}
+
+void own_reset_all(struct session *s)
+{
+    own_end_transaction(s);
+    if (!settings_assign(&s->settings, &s->config.settings)) {
+        /* A hook that was reset must not run. */
+        session_fail(s, "53200", "out of memory", NULL);
+    }
 }
 
 /* The name of the column of SHOW mvswap.x. */

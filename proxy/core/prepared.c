@@ -93,7 +93,7 @@ bool prepared_is_empty(const struct prepared *p)
 
 bool prepared_has_substitute(const struct prepared_statement *statement)
 {
-    return statement->kind != PREPARED_CANDIDATE;
+    return statement->kind == PREPARED_PLAN || statement->kind == PREPARED_SETTING;
 }
 
 const struct prepared_statement *prepared_find_statement(const struct prepared *p, const char *name)
@@ -125,7 +125,7 @@ static void give_up(struct prepared *p, bool all)
 {
     struct prepared_portal **portal = &p->portals;
     while (*portal != NULL && (all || (is_full(p) && (*portal)->next != NULL))) {
-        if (!prepared_has_substitute((*portal)->statement)) {
+        if ((*portal)->statement->kind == PREPARED_CANDIDATE) {
             drop_portal(p, portal);
         } else {
             portal = &(*portal)->next;
@@ -133,7 +133,7 @@ static void give_up(struct prepared *p, bool all)
     }
     struct prepared_statement **statement = &p->statements;
     while (*statement != NULL && (all || (is_full(p) && (*statement)->next != NULL))) {
-        if (!prepared_has_substitute(*statement)) {
+        if ((*statement)->kind == PREPARED_CANDIDATE) {
             drop_statement(p, statement);
         } else {
             statement = &(*statement)->next;
@@ -146,7 +146,7 @@ void prepared_forget_candidates(struct prepared *p)
     give_up(p, true);
 }
 
-/* When nothing but statements with substitutes is left, the oldest of these. */
+/* When nothing but statements that stay is left, the oldest of these. */
 static void make_room(struct prepared *p)
 {
     give_up(p, false);

@@ -7,8 +7,8 @@
  *
  * A candidate that is missing here is only passed on, and then refused by the server; so at the
  * caps the oldest entries give way to the newest, which is the one that will be executed. Those
- * with a substitute stay: the server would answer what the client did not ask. Must not know:
- * messages, the server's answers.
+ * with a substitute stay: the server would answer what the client did not ask; and so does RESET
+ * ALL, which is short. Must not know: messages, the server's answers.
  */
 #ifndef MVSWAP_CORE_PREPARED_H
 #define MVSWAP_CORE_PREPARED_H
@@ -22,8 +22,9 @@
 
 enum prepared_kind {
     PREPARED_CANDIDATE,
-    PREPARED_PLAN,   /* EXPLAIN of one */
-    PREPARED_SETTING /* about settings of ours */
+    PREPARED_PLAN,     /* EXPLAIN of one */
+    PREPARED_SETTING,  /* about settings of ours */
+    PREPARED_RESET_ALL /* the server's, after which ours are reset */
 };
 
 struct prepared_statement {

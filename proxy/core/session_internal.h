@@ -84,7 +84,7 @@ enum { NONCE_LEN = 23 /* mvswap_ and 16 hexadecimal digits */ };
 struct bracket {
     enum bracket_stage stage;
     bool first_came;
-    bool took_effect; /* ParseComplete, BindComplete or CloseComplete answered the message */
+    bool took_effect; /* a message answered it that comes only when it was done, as ParseComplete */
     bool failed;      /* an error did; the refusal is one */
     bool substituted; /* another text than the client's was sent */
     bool cancelled;   /* the client wants none of it any more */
@@ -286,12 +286,15 @@ void extended_passes_unseen(struct session *s, uint8_t tag);
 void extended_took_effect(struct session *s);
 
 /* batch.c */
-/* `text` is that of a Query. True: settings of ours are in it, and the server is being asked. */
+/* `text` is that of a Query. True: settings of ours are in it or would be reset by it, and the
+ * server is being asked. */
 bool batch_begin_if_settings(struct session *s, const uint8_t *text, size_t len);
 /* Is this how the server answers a check of good syntax? */
 bool batch_is_good_syntax(const char *error_text);
 /* In SESSION_RELAY: runs what is next, or ends the answer. */
 void batch_run(struct session *s);
+/* The part that ran last did what it says. */
+void batch_part_succeeded(struct session *s);
 /* Ends the answer: nothing of it is left, or an error came. */
 void batch_stop(struct session *s);
 /* The part that ran last ended with a candidate: what is behind it (`rest` bytes into it) is next.
@@ -300,10 +303,21 @@ void batch_put_back(struct session *s, size_t rest);
 void batch_cleanup(struct batch *batch);
 
 /* own.c */
-/* Is this text one statement about settings of ours, and nothing else? */
-bool own_is_statement(const char *text, size_t len);
-/* A Query goes to the server: is it RESET ALL or DISCARD ALL alone, then ours are reset, too. */
-void own_notice_reset_all(struct session *s, const char *text, size_t len);
+/* Could this text be a candidate, or one of the following? */
+bool own_gate(const char *text, size_t len);
+/* What of ours this text is, with nothing else in it. */
+enum own_kind {
+    OWN_NOTHING,
+    OWN_STATEMENT, /* SET, RESET or SHOW of settings of ours */
+    OWN_RESET_ALL  /* RESET ALL or DISCARD ALL: the server's, but ours are reset as well */
+};
+enum own_kind own_kind(const char *text, size_t len);
+/* Is any setting of ours another than what RESET ALL makes it? */
+bool own_is_changed(const struct session *s);
+/* ... and could the text of a Query hold one? */
+bool own_may_be_reset(const struct session *s, const char *text, size_t len);
+/* The server has carried one out. */
+void own_reset_all(struct session *s);
 /* What the server parses in its place, with its NUL. */
 void own_add_substitute(struct buf *out, const char *text);
 /* Carries the statement out and answers the client, without ReadyForQuery; rows with their

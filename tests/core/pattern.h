@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-enum { PATTERN_MAX_NAMES = 16 };
+enum { PATTERN_MAX_NAMES = 32 };
 
 struct pattern_names {
     size_t num;

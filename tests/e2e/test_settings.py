@@ -181,6 +181,34 @@ def test_a_hint_is_never_ignored(proxy, session, hint, code):
     assert session.run("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.parametrize("sql", ["DISCARD ALL", "/* pool */ discard all; -- again"])
+def test_discard_all_resets_ours(session, sql):
+    session.run("SET mvswap.notices = off")
+    session.run("SET mvswap.build = foreground")
+    assert session.run(sql).statusmessage == "DISCARD"
+    assert (session.value("notices"), session.value("build")) == ("progress", "background")
+    assert session.run(sql).statusmessage == "DISCARD"  # nothing to reset
+
+
+def test_what_the_server_refuses_resets_nothing(session):
+    """RisingWave has no RESET ALL."""
+    session.run("SET mvswap.notices = off")
+    with pytest.raises(psycopg.Error, match="found: RESET"):
+        session.run("RESET ALL")
+    assert session.value("notices") == "off"
+
+
+def test_discard_all_in_a_pipeline(session):
+    with session.pipeline():
+        session.execute("SET mvswap.notices = off")
+        first = session.execute("SHOW mvswap.notices")
+        session.execute("DISCARD ALL")
+        second = session.execute("SHOW mvswap.notices")
+        session.execute("SET mvswap.notices = summary")
+    assert (first.fetchone(), second.fetchone()) == (("off",), ("progress",))
+    assert session.value("notices") == "summary"
+
+
 def answers(conn, sql: str) -> list[tuple]:
     cursor, found = conn.execute(sql), []
     while True:
@@ -196,6 +224,27 @@ def test_in_a_batch_the_order_is_kept(proxy):
             ("SHOW_VARIABLE", [("progress",)]), ("SELECT 1", [(1,)]), ("SET_VARIABLE", None),
             ("SELECT 1", [(2,)]), ("SELECT 1", [(3,)]), ("SHOW_VARIABLE", [("off",)]),
             ("SET_VARIABLE", None)]
+
+
+def test_in_a_batch_discard_all_has_its_place(proxy):
+    with connect(proxy.port) as conn:
+        conn.execute("SET mvswap.notices = off")
+        assert answers(conn, "SELECT 1; DISCARD ALL; SELECT 2") == [
+            ("SELECT 1", [(1,)]), ("DISCARD", None), ("SELECT 1", [(2,)])]
+        assert answers(conn, "SHOW mvswap.notices; SET mvswap.notices = off; DISCARD ALL;"
+                       " SHOW mvswap.notices; SET mvswap.notices = summary") == [
+            ("SHOW_VARIABLE", [("progress",)]), ("SET_VARIABLE", None), ("DISCARD", None),
+            ("SHOW_VARIABLE", [("progress",)]), ("SET_VARIABLE", None)]
+        assert answers(conn, "SHOW mvswap.notices") == [("SHOW_VARIABLE", [("summary",)])]
+
+
+@pytest.mark.parametrize("batch", ["DISCARD ALL; SELEC 1", "SELECT 1/0; DISCARD ALL"])
+def test_in_a_batch_that_fails_before_it_nothing_is_reset(proxy, batch):
+    with connect(proxy.port) as conn:
+        conn.execute("SET mvswap.notices = off")
+        with pytest.raises(psycopg.Error):
+            conn.execute(batch)
+        assert conn.execute("SHOW mvswap.notices").fetchone() == ("off",)
 
 
 def test_in_a_batch_a_replacement_goes_by_what_was_set(proxy):
