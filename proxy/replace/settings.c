@@ -251,7 +251,8 @@ static unsigned smaller(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-unsigned name_distance(const char *a, const char *b)
+/* How many letters have to be changed, added or left out to make `b` of `a` (Levenshtein). */
+static unsigned name_distance(const char *a, const char *b)
 {
     unsigned row[MOST_NAME];
     size_t len = strlen(b);
@@ -273,30 +274,44 @@ unsigned name_distance(const char *a, const char *b)
     return row[len];
 }
 
+size_t name_nearest(const char *name, size_t num, const char *(*nth)(size_t index))
+{
+    /* As many wrong letters as a name of that length may have. */
+    unsigned least = 3 + (unsigned)strlen(name) / 4;
+    size_t nearest = num;
+    for (size_t i = 0; i < num && strlen(name) < MOST_NAME; i++) {
+        unsigned away = name_distance(name, nth(i));
+        if (away < least) {
+            least = away;
+            nearest = i;
+        }
+    }
+    return nearest;
+}
+
+static const char *name_at(size_t index)
+{
+    return entries[index].info.name;
+}
+
 bool settings_find(const char *name, enum setting *out_setting,
                    struct settings_problem *out_problem)
 {
     char normal[MOST_NAME] = "";
     bool short_enough = normal_name(name, normal);
-    unsigned nearest = MOST_NAME;
-    int found = 0;
     for (int i = 0; short_enough && i < SETTING_COUNT; i++) {
-        unsigned away = name_distance(normal, entries[i].info.name);
-        if (away < nearest) {
-            nearest = away;
-            found = i;
+        if (strcmp(normal, entries[i].info.name) == 0) {
+            *out_setting = (enum setting)i;
+            return true;
         }
     }
-    if (short_enough && nearest == 0) {
-        *out_setting = (enum setting)found;
-        return true;
-    }
+    size_t nearest = name_nearest(short_enough ? normal : name, SETTING_COUNT, name_at);
     *out_problem = (struct settings_problem){.sqlstate = "42704"};
     (void)snprintf(out_problem->message, sizeof(out_problem->message),
                    "unrecognized setting \"mvswap.%.60s\"", name);
-    if (short_enough && nearest <= 2 + strlen(normal) / 4) {
+    if (nearest != SETTING_COUNT) {
         (void)snprintf(out_problem->hint, sizeof(out_problem->hint), "Perhaps you meant mvswap.%s.",
-                       entries[found].info.name);
+                       name_at(nearest));
     } else {
         (void)snprintf(out_problem->hint, sizeof(out_problem->hint),
                        "SHOW mvswap lists all settings.");

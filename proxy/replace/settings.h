@@ -140,8 +140,9 @@ const char *settings_sql(const struct replace_settings *settings, enum setting s
 /* settings_memory: bytes of all texts. */
 size_t settings_memory(const struct replace_settings *settings);
 
-/* How many letters have to be changed, added or left out to make `b` of `a` (Levenshtein); names of
- * 40 letters and more are far from everything. */
-unsigned name_distance(const char *a, const char *b);
+/* name_nearest: which of the `num` names that `nth` gives is meant by `name`, when it is none of
+ * them: the one that takes the fewest letters to be changed, added or left out, if these are few.
+ * `num`: none; names of 40 letters and more are near to none. Also for other options. */
+size_t name_nearest(const char *name, size_t num, const char *(*nth)(size_t index));
 
 #endif

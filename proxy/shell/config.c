@@ -69,23 +69,20 @@ const struct config_option *config_option(size_t index)
     return option;
 }
 
+static const char *key_at(size_t index)
+{
+    return config_option(index)->key;
+}
+
 /* Something to say of a key that nobody knows. */
 static const char *nearest_key(const char *key)
 {
     static char hint[96];
-    const char *nearest = NULL;
-    unsigned least = 3 + (unsigned)strlen(key) / 4;
-    for (size_t i = 0; i < NUM_OPTIONS; i++) {
-        unsigned away = name_distance(key, config_option(i)->key);
-        if (away < least) {
-            least = away;
-            nearest = config_option(i)->key;
-        }
-    }
-    if (nearest == NULL) {
+    size_t nearest = name_nearest(key, NUM_OPTIONS, key_at);
+    if (nearest == NUM_OPTIONS) {
         return "";
     }
-    (void)snprintf(hint, sizeof(hint), "Perhaps you meant %s.", nearest);
+    (void)snprintf(hint, sizeof(hint), "Perhaps you meant %s.", key_at(nearest));
     return hint;
 }
 

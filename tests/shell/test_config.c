@@ -80,6 +80,9 @@ Test(config, a_file_is_read)
     cr_expect(eq(int, o.settings.sources[SETTING_NOTICES], SOURCE_BUILT_IN));
 }
 
+/* Letters: a key that is so long is near to none. */
+#define FIFTY "listenlistenlistenlistenlistenlistenlistenlisten__"
+
 Test(config, every_problem_is_told_with_its_line)
 {
     static const struct {
@@ -90,6 +93,7 @@ Test(config, every_problem_is_told_with_its_line)
         {"[proxy]\nquitedifferent = x\n", "2: unknown key: \"quitedifferent\"\n"},
         {"[replace]\nlisten = a:1\n", "2: unknown key: \"listen\". Perhaps you meant listen.\n"},
         {"[nothing]\nlisten = a:1\n", "2: unknown key: \"listen\". Perhaps you meant listen.\n"},
+        {FIFTY FIFTY FIFTY "____ = a:1\n", "1: unknown key: \"" FIFTY FIFTY "\"\n"},
         {"listen = a:1\n", "1: unknown key: \"listen\". Perhaps you meant listen.\n"},
         {"[proxy]\n\nlisten\n", "3: expected [section] or key = value\n"},
         {"[proxy\nlisten = a:1\n", NULL},
