@@ -194,12 +194,23 @@ static bool refuse_statement(struct fake_server *f)
     return false;
 }
 
+static bool refuse_explain(struct fake_server *f)
+{
+    say_error(f, "Failed to run the query\n\nCaused by:\n  Feature is not yet implemented:"
+                 " unsupported statement for EXPLAIN: CREATE OR REPLACE MATERIALIZED VIEW v AS"
+                 " SELECT 1\nNo tracking issue.\n");
+    return false;
+}
+
 bool fake_server_run(struct fake_server *f, const char *sql)
 {
     static const char create_view[] = "CREATE MATERIALIZED VIEW ";
     char message[128];
     if (begins(sql, "CREATE OR REPLACE MATERIALIZED VIEW ")) {
         return refuse_statement(f);
+    }
+    if (begins(sql, "EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW ")) {
+        return refuse_explain(f);
     }
     if (begins(sql, create_view)) {
         create(f, sql + strlen(create_view));
@@ -228,6 +239,11 @@ bool fake_server_run(struct fake_server *f, const char *sql)
     } else if (begins(sql, "BEGIN") || begins(sql, "COMMIT")) {
         f->status = sql[0] == 'B' ? 'T' : 'I';
         say_done(f, sql[0] == 'B' ? "BEGIN" : "COMMIT");
+    } else if (begins(sql, "DISCARD ALL")) {
+        say_done(f, "DISCARD");
+    } else if (begins(sql, "SELECT ''")) {
+        say(f, "DataRow \"\""); /* in a portal: its description was asked for before */
+        say_done(f, "SELECT 1");
     } else if (!answer_catalog(f, sql)) {
         (void)snprintf(message, sizeof(message), "expected statement, found: %.64s", sql);
         say_error(f, message);

@@ -63,6 +63,19 @@ static const struct scenario scenarios[] = {
       "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1 /* mvswap: before_build='' */\""},
      9,
      true},
+    {{"Query \"EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1; BEGIN\"",
+      "Query \"COMMIT\""},
+     3,
+     false},
+    {{"Parse \"\" \"EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1\" \"\\x00\\x00\"",
+      BIND, EXECUTE, "Sync", EXECUTE, "Sync", "Query \"COMMIT\""},
+     4,
+     false},
+    {{"Query \"SET mvswap.notices = off; DISCARD ALL; SET mvswap.notices = off\"",
+      "Query \"DISCARD ALL\"", "Query \"SET mvswap.notices = off\"",
+      "Parse \"\" \"DISCARD ALL\" \"\\x00\\x00\"", BIND, EXECUTE, "Sync", "Query \"COMMIT\""},
+     6,
+     false},
 };
 
 /* `patient`: each line is sent when the last one has been answered. Returns whether an allocation
