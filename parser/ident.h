@@ -23,6 +23,10 @@ MUST_CHECK bool ident_fold(const char *text, const struct sql_token *token, stru
 /* ident_is_plain: `name` needs no quotes: [a-z_][a-z0-9_$]*. Says nothing of keywords. */
 bool ident_is_plain(const char *name, size_t name_len);
 
+/* ident_is_reserved: one of the words that cannot stand as a relation's name without quotes
+ * (PostgreSQL manual, appendix C, and EMIT). Versions differ in the rest: see ident_quote. */
+bool ident_is_reserved(const char *name);
+
 /* ident_quote appends `name` in double quotes, an inner `"` doubled. Always quotes: which words are
  * keywords differs between versions. */
 void ident_quote(struct buf *out, const char *name);

@@ -13,17 +13,33 @@
 
 enum { MAX_PARTS = 3 };
 
-/* CREATE OR REPLACE [TEMP|TEMPORARY] [MATERIALIZED] VIEW */
-static bool take_head(struct token_walk *w, struct statement *s)
+enum form {
+    FORM_REPLACE, /* a client's, with OR REPLACE */
+    FORM_STORED   /* the catalog's, without */
+};
+
+static bool take_or_replace(struct token_walk *w, struct statement *s)
 {
-    const struct sql_token *create = token_walk_word(w, "create");
-    const struct sql_token * or = create != NULL ? token_walk_word(w, "or") : NULL;
+    const struct sql_token * or = token_walk_word(w, "or");
     if (or == NULL || token_walk_word(w, "replace") == NULL || w->at == w->end) {
         return false;
     }
-    s->whole.start = create->start;
     /* Up to the next token, be it a comment: blanks go, comments stay. */
     s->or_replace = (struct byte_range){ or->start, w->items[w->at].start};
+    return true;
+}
+
+/* CREATE [OR REPLACE] [TEMP|TEMPORARY] [MATERIALIZED] VIEW */
+static bool take_head(struct token_walk *w, enum form form, struct statement *s)
+{
+    const struct sql_token *create = token_walk_word(w, "create");
+    if (create == NULL || (form == FORM_REPLACE && !take_or_replace(w, s))) {
+        return false;
+    }
+    s->whole.start = create->start;
+    if (form == FORM_STORED) {
+        s->or_replace = (struct byte_range){create->end, create->end};
+    }
     if (token_walk_word(w, "temp") == NULL) {
         (void)token_walk_word(w, "temporary");
     }
@@ -190,10 +206,10 @@ static enum attempt fold_parts(const char *text, const struct sql_token *const p
     return result;
 }
 
-static enum attempt recognise(struct token_walk w, struct statement *s)
+static enum attempt recognise(struct token_walk w, enum form form, struct statement *s)
 {
     const struct sql_token *parts[MAX_PARTS] = {NULL};
-    if (!take_head(&w, s)) {
+    if (!take_head(&w, form, s)) {
         return ATTEMPT_OTHER;
     }
     /* IF NOT EXISTS fails here too: a view called "if" is followed by a dot, (, WITH or AS. */
@@ -205,13 +221,14 @@ static enum attempt recognise(struct token_walk w, struct statement *s)
     return fold_parts(w.text, parts, num_parts, s);
 }
 
-enum statement_result statement_read(const char *text, const struct sql_tokens *tokens,
-                                     const struct sql_piece *piece, struct statement *out_statement)
+static enum statement_result read(const char *text, const struct sql_tokens *tokens,
+                                  const struct sql_piece *piece, enum form form,
+                                  struct statement *out_statement)
 {
     struct token_walk w = {.text = text, .items = tokens->items, .at = piece->first};
     w.end = piece->first + piece->num;
     struct statement s = {0};
-    enum attempt attempt = recognise(w, &s);
+    enum attempt attempt = recognise(w, form, &s);
     if (attempt != ATTEMPT_FITS) {
         statement_cleanup(&s);
     }
@@ -220,12 +237,25 @@ enum statement_result statement_read(const char *text, const struct sql_tokens *
     }
     struct token_walk head = w;
     struct statement unused = {0};
-    s.refused_alike = take_head(&head, &unused);
+    s.refused_alike = take_head(&head, FORM_REPLACE, &unused);
     for (size_t i = w.at; i < w.end; i++) {
         s.has_parameters = s.has_parameters || w.items[i].kind == SQL_TOKEN_PARAMETER;
     }
     *out_statement = s;
     return STATEMENT_READ;
+}
+
+enum statement_result statement_read(const char *text, const struct sql_tokens *tokens,
+                                     const struct sql_piece *piece, struct statement *out_statement)
+{
+    return read(text, tokens, piece, FORM_REPLACE, out_statement);
+}
+
+enum statement_result statement_read_stored(const char *text, const struct sql_tokens *tokens,
+                                            const struct sql_piece *piece,
+                                            struct statement *out_statement)
+{
+    return read(text, tokens, piece, FORM_STORED, out_statement);
 }
 
 void statement_cleanup(struct statement *statement)

@@ -66,6 +66,14 @@ MUST_CHECK enum statement_result statement_read(const char *text, const struct s
                                                 struct statement *out_statement);
 void statement_cleanup(struct statement *statement);
 
+/* statement_read_stored does the same for CREATE [MATERIALIZED] VIEW as the catalog stores it,
+ * without OR REPLACE: the kind is that of the statement which replaces such a view, or_replace is
+ * empty. */
+MUST_CHECK enum statement_result statement_read_stored(const char *text,
+                                                       const struct sql_tokens *tokens,
+                                                       const struct sql_piece *piece,
+                                                       struct statement *out_statement);
+
 /* What of EXPLAIN stands in front of a CREATE. */
 enum statement_explain {
     EXPLAIN_NOTHING,     /* it does not begin with EXPLAIN, or no CREATE follows */
