@@ -12,12 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *copy_cell(const struct replace_result *result, size_t row, size_t column)
-{
-    const char *text = cell(result, row, column);
-    return text != NULL ? mem_copy(text, strlen(text)) : NULL;
-}
-
 void ask_identify(struct replace *r, struct replace_request *out)
 {
     sql_format(&r->sql, "SELECT version(), current_user, current_schema(), current_database()");
@@ -88,15 +82,24 @@ void ask_lock(struct replace *r, struct replace_request *out)
 
 enum step take_lock(struct replace *r, const struct replace_result *result)
 {
+    /* What earlier replacements left comes with the lock. */
+    if (result->num_columns == 3 && !kept_rows_set(&r->remembered, result)) {
+        return fail_without_memory(r);
+    }
+    return reserve_left(r) ? STEP_TARGET : fail_without_memory(r);
+}
+
+/* EXPLAIN waits for nobody. */
+enum step skip_lock(struct replace *r)
+{
     (void)r;
-    (void)result;
     return STEP_TARGET;
 }
 
 void ask_target(struct replace *r, struct replace_request *out)
 {
     sql_format(&r->sql,
-               "SELECT r.id, r.relation_type, o.name, r.definition, r.acl"
+               "SELECT r.id, r.relation_type, o.name, r.definition"
                " FROM rw_catalog.rw_relations r"
                " JOIN rw_catalog.rw_schemas s ON s.id = r.schema_id"
                " LEFT JOIN rw_catalog.rw_users o ON o.id = r.owner"
@@ -113,6 +116,14 @@ static enum step refuse_kind(struct replace *r, const char *kind)
                        kind);
 }
 
+bool survives_rename(const struct replace *r, const char *name)
+{
+    bool digit_first = name[0] >= '0' && name[0] <= '9';
+    return (server_quotes_on_swap(r->version) || ident_is_plain(name, strlen(name))) &&
+           (server_quotes_digits(r->version) || !digit_first) &&
+           (server_quotes_keywords(r->version) || !ident_is_reserved(name));
+}
+
 static enum step check_hazards(struct replace *r, const char *definition)
 {
     if (definition == NULL || definition_is_unsafe(definition)) {
@@ -121,11 +132,11 @@ static enum step check_hazards(struct replace *r, const char *definition)
             "Its stored definition is one that the server cannot read back when it renames.",
             "Drop the view and create it anew.");
     }
-    if (!server_quotes_on_swap(r->version) &&
-        !ident_is_plain(r->statement.name, strlen(r->statement.name))) {
+    if (!survives_rename(r, r->statement.name)) {
         return fail(
             r, "55000", "swapping this view could stop the server",
-            "RisingWave before 2.5 stores names that need quotes without them when it swaps.",
+            "This RisingWave stores names that need quotes without them when it swaps (before 2.5;"
+            " keywords before 2.8).",
             "Upgrade RisingWave, or give the view a name of lower-case letters, digits and _.");
     }
     return STEP_SUPERUSERS;
@@ -135,6 +146,7 @@ enum step take_target(struct replace *r, const struct replace_result *result)
 {
     if (result->num_rows == 0) {
         /* Not there, or not visible to this user: then CREATE says that it exists. */
+        plan_first(r);
         return STEP_CREATE_FIRST;
     }
     for (size_t row = 0; row < result->num_rows; row++) {
@@ -153,12 +165,11 @@ enum step take_target(struct replace *r, const struct replace_result *result)
                    ? fail(r, "42501", "the owner of the view cannot be seen", NULL, NULL)
                    : fail_without_memory(r);
     }
-    /* The ACL is judged once the superusers are known. */
-    r->acl = copy_cell(result, 0, 4);
-    if (r->acl == NULL && cell(result, 0, 4) != NULL) {
+    r->definition = copy_cell(result, 0, 3);
+    if (r->definition == NULL && cell(result, 0, 3) != NULL) {
         return fail_without_memory(r);
     }
-    return check_hazards(r, cell(result, 0, 3));
+    return check_hazards(r, r->definition);
 }
 
 void ask_superusers(struct replace *r, struct replace_request *out)
@@ -186,7 +197,7 @@ enum step take_superusers(struct replace *r, const struct replace_result *result
         return fail_format(r, "42501", NULL, NULL, "must be owner of materialized view %s",
                            r->view_name);
     }
-    return check_grants(r);
+    return STEP_TARGET_LISTED;
 }
 
 void ask_listed(struct replace *r, struct replace_request *out)
@@ -234,9 +245,7 @@ enum step take_target_status(struct replace *r, const struct replace_result *res
 void ask_create_first(struct replace *r, struct replace_request *out)
 {
     start_build_clock(r);
-    buf_add(&r->sql, r->text, r->statement.whole.start);
-    statement_plain(r->text, &r->statement, &r->sql);
-    buf_add_text(&r->sql, r->text + r->statement.whole.end);
+    ask_create_plain(r);
     run(r, out);
     out->notices_to_client = true;
     out->with_parameters = r->statement.has_parameters;
@@ -245,5 +254,8 @@ void ask_create_first(struct replace *r, struct replace_request *out)
 
 enum step take_create_first(struct replace *r, const struct replace_result *result)
 {
+    if (r->mode == REPLACE_PLAN) {
+        return end_planned(r);
+    }
     return end_succeeded(r, result->tag);
 }

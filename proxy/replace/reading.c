@@ -4,7 +4,7 @@
  */
 #include "replace_internal.h"
 
-#include "acl.h"
+#include "mem.h"
 #include "sql_format.h"
 #include "sql_scan.h"
 
@@ -23,7 +23,7 @@ void ask_temp_id(struct replace *r, struct replace_request *out)
                "SELECT m.id FROM rw_catalog.rw_materialized_views m"
                " JOIN rw_catalog.rw_schemas s ON s.id = m.schema_id"
                " WHERE s.name = %L AND m.name = %L",
-               r->schema, r->temp);
+               r->schema, r->view.name);
     run(r, out);
 }
 
@@ -45,6 +45,21 @@ uint64_t cell_id(const struct replace_result *result, size_t row, size_t column)
     return strtoull(text, NULL, 10);
 }
 
+char *copy_cell(const struct replace_result *result, size_t row, size_t column)
+{
+    const char *text = cell(result, row, column);
+    return text != NULL ? mem_copy(text, strlen(text)) : NULL;
+}
+
+void ask_relation(struct replace *r, struct replace_request *out, uint64_t id)
+{
+    sql_format(&r->sql,
+               "SELECT r.definition, r.acl, o.name FROM rw_catalog.rw_relations r"
+               " LEFT JOIN rw_catalog.rw_users o ON o.id = r.owner WHERE r.id = %u",
+               id);
+    run(r, out);
+}
+
 bool is_superuser(const struct replace *r, const char *name)
 {
     for (size_t i = 0; i < r->num_superusers; i++) {
@@ -53,32 +68,6 @@ bool is_superuser(const struct replace *r, const char *name)
         }
     }
     return false;
-}
-
-bool grants_beyond_superusers(const struct replace *r, const char *acl, struct buf *out_grantee)
-{
-    size_t cursor = 0;
-    for (;;) {
-        int more = array_text_next(acl, &cursor, out_grantee);
-        if (more == 0) {
-            return false;
-        }
-        const char *entry = more > 0 ? buf_text(out_grantee) : NULL;
-        if (entry == NULL) {
-            buf_cleanup(out_grantee);
-            buf_add_text(out_grantee, "(unreadable)");
-            return true;
-        }
-        long len = acl_grantee_len(entry);
-        if (len < 0) {
-            return true; /* cannot be told apart: counts as a grant, named as it stands */
-        }
-        buf_truncate(out_grantee, (size_t)len);
-        const char *grantee = buf_text(out_grantee);
-        if (grantee == NULL || !is_superuser(r, grantee)) {
-            return true;
-        }
-    }
 }
 
 bool definition_is_unsafe(const char *definition)
@@ -97,24 +86,30 @@ bool definition_is_unsafe(const char *definition)
     return unsafe;
 }
 
-/* Compares a shown name, whose parts stand in quotes where they need them, with schema.name or name
- * alone (2.2 shows no schema). Names hold no double quotes, so leaving all quotes out is exact. */
-static bool shown_name_is(const char *shown, const char *schema, const char *name)
+/* Behind `text` in a shown name, where quotes stand around it or do not; NULL: it does not begin
+ * so. Names hold no double quotes, so passing over all of them is exact. */
+static const char *behind_shown(const char *shown, const char *text)
 {
-    struct buf bare = {0};
-    struct buf full = {0};
-    for (const char *at = shown; *at != 0; at++) {
-        if (*at != '"') {
-            buf_add_byte(&bare, (uint8_t)*at);
+    shown += strspn(shown, "\"");
+    for (; *text != 0; text++, shown++) {
+        if (*shown != *text) {
+            return NULL;
         }
     }
-    buf_add_format(&full, "%s.%s", schema, name);
-    const char *got = buf_text(&bare);
-    const char *want = buf_text(&full);
-    bool same = got != NULL && want != NULL && (strcmp(got, want) == 0 || strcmp(got, name) == 0);
-    buf_cleanup(&bare);
-    buf_cleanup(&full);
-    return same;
+    return shown + strspn(shown, "\"");
+}
+
+/* Is it schema.name, or name alone (2.2 shows no schema)? Needs no memory: an answer that cannot be
+ * read would be asked for again without end. */
+static bool shown_name_is(const char *shown, const char *schema, const char *name)
+{
+    const char *rest = behind_shown(shown, name);
+    if (rest != NULL && *rest == 0) {
+        return true;
+    }
+    rest = behind_shown(shown, schema);
+    rest = rest != NULL && *rest == '.' ? behind_shown(rest + 1, name) : NULL;
+    return rest != NULL && *rest == 0;
 }
 
 bool listed(const struct replace *r, const struct replace_result *result, const char *name)

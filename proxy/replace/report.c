@@ -1,6 +1,6 @@
 /*
- * report: how a replacement ends and what the client is told: outcomes, notices, the texts of what
- * may be left behind. Knows no steps but the one with which undo begins.
+ * report: what the client is told besides the answer: notices, progress, and the warnings that name
+ * what may be left behind, with the SQL that removes it. Knows no steps.
  */
 #include "replace_internal.h"
 
@@ -9,175 +9,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-
-static const char *text_or_null(struct buf *b, const char *text)
-{
-    buf_cleanup(b);
-    if (text == NULL) {
-        return NULL;
-    }
-    buf_add_text(b, text);
-    return buf_text(b);
-}
-
-/* The first failure is the one the client is told. */
-static bool has_outcome(const struct replace *r)
-{
-    return r->outcome.kind != REPLACE_PENDING;
-}
-
-static void set_failure(struct replace *r, const char *sqlstate, const char *message,
-                        const char *detail, const char *hint)
-{
-    if (has_outcome(r)) {
-        return;
-    }
-    const char *kept = text_or_null(&r->texts[0], message);
-    r->outcome.kind = REPLACE_FAILED;
-    r->outcome.error = (struct replace_notice){
-        .severity = "ERROR",
-        .sqlstate = sqlstate,
-        .message = kept != NULL ? kept : "the replacement failed; there is no memory to say why",
-        .detail = text_or_null(&r->texts[1], detail),
-        .hint = text_or_null(&r->texts[2], hint),
-    };
-}
-
-enum step fail(struct replace *r, const char *sqlstate, const char *message, const char *detail,
-               const char *hint)
-{
-    if (r->made >= MADE_SWAPPED) {
-        return end_swapped(r, message);
-    }
-    set_failure(r, sqlstate, message, detail, hint);
-    return begin_undo(r);
-}
-
-enum step fail_format(struct replace *r, const char *sqlstate, const char *detail, const char *hint,
-                      const char *format, ...)
-{
-    struct buf message = {0};
-    va_list args;
-    va_start(args, format);
-    buf_add_vformat(&message, format, args);
-    va_end(args);
-    const char *text = buf_text(&message);
-    enum step next = text != NULL ? fail(r, sqlstate, text, detail, hint) : fail_without_memory(r);
-    buf_cleanup(&message);
-    return next;
-}
-
-enum step fail_by_server(struct replace *r, const struct replace_result *result)
-{
-    if (r->made >= MADE_SWAPPED) {
-        return end_swapped(r, result->error.message);
-    }
-    if (!has_outcome(r)) {
-        mem_free(r->raw);
-        r->raw = (uint8_t *)mem_copy(result->error.raw, result->error.raw_len);
-        if (r->raw == NULL) {
-            return fail_without_memory(r);
-        }
-        r->outcome.kind = REPLACE_FAILED_BY_SERVER;
-        r->outcome.raw = r->raw;
-        r->outcome.raw_len = result->error.raw_len;
-    }
-    return begin_undo(r);
-}
-
-enum step fail_without_memory(struct replace *r)
-{
-    return fail(r, "53200", "out of memory", NULL, NULL);
-}
-
-enum step end_not_ours(struct replace *r)
-{
-    r->outcome.kind = REPLACE_NOT_OURS;
-    return STEP_DONE;
-}
-
-enum step end_succeeded(struct replace *r, const char *tag)
-{
-    r->outcome.kind = REPLACE_SUCCEEDED;
-    const char *kept = text_or_null(&r->texts[0], tag);
-    r->outcome.tag = kept != NULL ? kept : statement_command_tag(r->statement.kind);
-    return STEP_DONE;
-}
-
-/* The statements with which a person finds out what a lost connection left, and removes it. */
-static void add_look_and_clean(const struct replace *r, struct buf *out)
-{
-    buf_add_text(out, "Look with: ");
-    sql_format(out,
-               "SELECT r.id, r.name FROM rw_catalog.rw_relations r JOIN rw_catalog.rw_schemas s"
-               " ON s.id = r.schema_id WHERE s.name = %L AND r.name IN (%L, %L);",
-               r->schema, r->statement.name, r->temp);
-    buf_add_text(out, " Clean up with: ");
-    sql_format(out, "DROP MATERIALIZED VIEW %I.%I;", r->schema, r->temp);
-}
-
-enum step end_swapped(struct replace *r, const char *why)
-{
-    if (why != NULL) {
-        warn_leftover(r, why);
-    }
-    struct buf summary = {0};
-    buf_add_format(&summary, "Replaced materialized view \"%s\" in %.1f s; the old one was %s.",
-                   r->view_name, (double)(r->now.mono_ms - r->started.mono_ms) / 1000.0,
-                   r->made == MADE_DROPPED ? "dropped" : "kept");
-    const char *text = buf_text(&summary);
-    if (text != NULL) {
-        tell(r, REPLACE_NOTICES_SUMMARY, text);
-    }
-    buf_cleanup(&summary);
-    return end_succeeded(r, statement_command_tag(r->statement.kind));
-}
-
-enum step end_lost(struct replace *r)
-{
-    if (r->made == MADE_SWAPPING) {
-        /* An error of SWAP itself is no longer the whole story. */
-        r->outcome.kind = REPLACE_PENDING;
-    }
-    r->outcome.server_lost = true;
-    if (has_outcome(r)) {
-        if (r->made != MADE_NOTHING) {
-            warn_perhaps_left(r, "The server connection was lost while this was being removed.");
-        }
-        return STEP_DONE;
-    }
-    struct buf detail = {0};
-    struct buf hint = {0};
-    if (r->step == STEP_CREATE_FIRST) {
-        buf_add_format(&detail, "Whether \"%s\" was created is not known.", r->view_name);
-    } else if (r->made == MADE_NOTHING) {
-        buf_add_format(&detail, "Nothing had been created; \"%s\" is as it was.", r->view_name);
-    } else {
-        if (r->made >= MADE_SWAPPING && r->made < MADE_SWAPPED) {
-            buf_add_format(&detail, "Whether the names were swapped is not known.");
-        } else if (r->made >= MADE_SWAPPED) {
-            buf_add_format(&detail, "The new view is live.");
-        } else {
-            buf_add_format(&detail, "\"%s\" is as it was.", r->view_name);
-        }
-        buf_add_format(&detail, " \"%s\" may be left in schema \"%s\"", r->temp, r->schema);
-        buf_add_format(&detail, "; the id of the view before was %" PRIu64, r->old_id);
-        if (r->new_id != 0) {
-            buf_add_format(&detail, ", that of the new one %" PRIu64, r->new_id);
-        }
-        buf_add_text(&detail, ".");
-        add_look_and_clean(r, &hint);
-    }
-    bool hint_wanted = r->made != MADE_NOTHING;
-    set_failure(r, "08006", "the server connection was lost during the replacement",
-                buf_text(&detail), hint_wanted ? buf_text(&hint) : NULL);
-    if (hint_wanted && r->outcome.error.hint == NULL) {
-        warn_perhaps_left(r, NULL);
-    }
-    buf_cleanup(&detail);
-    buf_cleanup(&hint);
-    return STEP_DONE;
-}
 
 static struct queued_notice *notice_new(const char *severity, const char *sqlstate,
                                         const char *const texts[3])
@@ -221,9 +52,23 @@ void notice(struct replace *r, const char *severity, const char *sqlstate, const
     queue(r, notice_new(severity, sqlstate, (const char *const[3]){message, detail, hint}));
 }
 
+struct queued_notice *warning_new(const char *message, const char *why, const char *hint)
+{
+    return notice_new("WARNING", "01000", (const char *const[3]){message, why, hint});
+}
+
+void warn_or_reserved(struct replace *r, struct queued_notice *n, struct queued_notice **reserved)
+{
+    if (n == NULL) {
+        n = *reserved;
+        *reserved = NULL;
+    }
+    queue(r, n);
+}
+
 void tell(struct replace *r, enum replace_notices least, const char *message)
 {
-    if (r->settings.values[SETTING_NOTICES] <= (uint32_t)least) {
+    if (r->settings.values[SETTING_NOTICES] <= (uint32_t)least && r->mode == REPLACE_CARRY_OUT) {
         notice(r, "NOTICE", "00000", message, NULL, NULL);
     }
 }
@@ -234,27 +79,17 @@ void tell_progress(struct replace *r, const char *progress)
     uint64_t seconds = (r->now.mono_ms - r->build_started_ms) / 1000;
     /* "12.50% (100/800)": the figures in parentheses mean nothing to most. */
     int percent = progress != NULL ? (int)strcspn(progress, " (") : 0;
-    buf_add_format(&message, "Building materialized view \"%s\": %.*s%s%" PRIu64 " s elapsed.",
-                   r->view_name, percent, progress != NULL ? progress : "",
-                   percent != 0 ? ", " : "", seconds);
+    bool index = r->building == &r->index;
+    buf_add_format(&message, "Building %s \"%s\": %.*s%s%" PRIu64 " s elapsed.",
+                   index ? "index" : "materialized view",
+                   index ? index_name(r, r->index_at) : r->view_name, percent,
+                   progress != NULL ? progress : "", percent != 0 ? ", " : "", seconds);
     const char *text = buf_text(&message);
     if (text != NULL) {
         tell(r, REPLACE_NOTICES_PROGRESS, text);
     }
     buf_cleanup(&message);
     r->next_progress_ms = r->now.mono_ms + r->settings.values[SETTING_PROGRESS_INTERVAL];
-}
-
-enum step fail_timed_out(struct replace *r)
-{
-    char timeout[SETTING_TEXT_LEN];
-    struct buf detail = {0};
-    settings_text(&r->settings, SETTING_BUILD_TIMEOUT, timeout);
-    buf_add_format(&detail, "mvswap.build_timeout is %s.", timeout);
-    enum step next = fail(r, "57014", "canceling statement due to build timeout", buf_text(&detail),
-                          "The view is unchanged.");
-    buf_cleanup(&detail);
-    return next;
 }
 
 bool replace_next_notice(struct replace *r, struct replace_notice *out_notice)
@@ -282,16 +117,20 @@ void notices_free(struct queued_notice *list)
     }
 }
 
-static struct queued_notice *leftover_notice(const struct replace *r, const char *verb,
-                                             const char *why)
+/* `drop` is the statement that removes it, but for the names. */
+static struct queued_notice *leftover_notice(const struct replace *r, const char *name,
+                                             const char *drop, const char *verb, const char *why)
 {
     struct buf message = {0};
     struct buf hint = {0};
     struct queued_notice *n = NULL;
-    buf_add_format(&message, "\"%s\" %s left in schema \"%s\"", r->temp, verb, r->schema);
-    sql_format(&hint, "DROP MATERIALIZED VIEW %I.%I;", r->schema, r->temp);
-    const char *texts[3] = {buf_text(&message), why, buf_text(&hint)};
-    if (texts[0] != NULL && texts[2] != NULL) {
+    buf_add_format(&message, "\"%s\" %s left in schema \"%s\"", name, verb, r->schema);
+    buf_add_text(&hint, drop);
+    sql_format(&hint, " %I.%I;", r->schema, name);
+    /* The view's own name is nothing to be dropped without a second thought. */
+    bool own_name = strcmp(name, r->statement.name) == 0;
+    const char *texts[3] = {buf_text(&message), why, own_name ? NULL : buf_text(&hint)};
+    if (texts[0] != NULL && !buf_failed(&hint)) {
         n = notice_new("WARNING", "01000", texts);
     }
     buf_cleanup(&message);
@@ -299,42 +138,59 @@ static struct queued_notice *leftover_notice(const struct replace *r, const char
     return n;
 }
 
+static const char drop_view[] = "DROP MATERIALIZED VIEW";
+
 bool reserve_leftover_warning(struct replace *r)
 {
     notices_free(r->leftover);
-    r->leftover = leftover_notice(r, "may be", NULL);
+    r->leftover = leftover_notice(r, r->view.name, drop_view, "may be", NULL);
     return r->leftover != NULL;
 }
 
-static void warn_left(struct replace *r, const char *verb, const char *why)
+static void warn_left(struct replace *r, const char *name, const char *drop, const char *verb,
+                      const char *why)
 {
-    if (r->temp == NULL || r->schema == NULL) {
+    if (name == NULL || r->schema == NULL) {
         return;
     }
-    struct queued_notice *n = leftover_notice(r, verb, why);
-    if (n == NULL) {
-        n = r->leftover;
-        r->leftover = NULL;
-    }
-    queue(r, n);
+    warn_or_reserved(r, leftover_notice(r, name, drop, verb, why), &r->leftover);
 }
 
 void warn_leftover(struct replace *r, const char *why)
 {
-    warn_left(r, "is", why);
+    warn_left(r, r->view.name, drop_view, "is", why);
 }
 
 void warn_perhaps_left(struct replace *r, const char *why)
 {
-    warn_left(r, "may be", why);
+    if (r->view.sent) {
+        warn_left(r, r->view.name, drop_view, "may be", why);
+    } else if (r->probe != PROBE_NONE) {
+        warn_left(r, r->probe_name, "DROP VIEW", "may be", why);
+    }
 }
 
-void warn_lost_sight(struct replace *r, uint64_t id)
+void warn_build_left(struct replace *r, const struct build *build, const char *why)
+{
+    warn_left(r, build->name, build == &r->index ? "DROP INDEX" : drop_view, "is", why);
+}
+
+void warn_build_perhaps_left(struct replace *r, const struct build *build, const char *why)
+{
+    warn_left(r, build->name, build == &r->index ? "DROP INDEX" : drop_view, "may be", why);
+}
+
+void warn_probe_left(struct replace *r, const char *why)
+{
+    warn_left(r, r->probe_name, "DROP VIEW", "may be", why);
+}
+
+void warn_lost_sight(struct replace *r, const char *name, uint64_t id)
 {
     struct buf message = {0};
     struct buf detail = {0};
-    buf_add_format(&message, "\"%s\" in schema \"%s\" was dropped or renamed by someone else",
-                   r->temp, r->schema);
+    buf_add_format(&message, "\"%s\" in schema \"%s\" was dropped or renamed by someone else", name,
+                   r->schema);
     buf_add_format(&detail, "It was the object with the id %" PRIu64 "; nothing was dropped here.",
                    id);
     const char *text = buf_text(&message);
@@ -343,4 +199,70 @@ void warn_lost_sight(struct replace *r, uint64_t id)
     }
     buf_cleanup(&message);
     buf_cleanup(&detail);
+}
+
+static struct queued_notice *lost_view_notice(const struct replace *r, const char *fate)
+{
+    struct buf message = {0};
+    struct buf hint = {0};
+    struct queued_notice *n = NULL;
+    buf_add_format(&message, "materialized view \"%s\" %s", r->view_name, fate);
+    buf_add_format(&hint,
+                   "The detail is the definition that it had; its owner was \"%s\", its grants %s.",
+                   r->owner, r->acl != NULL ? r->acl : "{}");
+    const char *texts[3] = {buf_text(&message), r->definition, buf_text(&hint)};
+    if (texts[0] != NULL && texts[2] != NULL) {
+        n = notice_new("WARNING", "01000", texts);
+    }
+    buf_cleanup(&message);
+    buf_cleanup(&hint);
+    return n;
+}
+
+static struct queued_notice *not_carried_notice(const struct replace *r, const char *why)
+{
+    struct buf hint = {0};
+    buf_add_format(&hint, "Compare with what the view had: owner \"%s\", grants %s.", r->owner,
+                   r->acl != NULL ? r->acl : "{}");
+    const char *text = buf_text(&hint);
+    struct queued_notice *n =
+        text != NULL ? warning_new("the view was created anew, but not all was done", why, text)
+                     : NULL;
+    buf_cleanup(&hint);
+    return n;
+}
+
+bool reserve_gap_warnings(struct replace *r)
+{
+    notices_free(r->lost_view);
+    notices_free(r->not_carried);
+    r->lost_view = lost_view_notice(r, "was dropped and could not be created anew");
+    r->not_carried = not_carried_notice(r, NULL);
+    return r->lost_view != NULL && r->not_carried != NULL && reserve_index_warnings(r);
+}
+
+void warn_lost_view(struct replace *r, const char *fate)
+{
+    if (r->lost_view_told) {
+        return;
+    }
+    r->lost_view_told = true;
+    warn_or_reserved(r, lost_view_notice(r, fate), &r->lost_view);
+    r->index_at = 0;
+    warn_indexes_missing(r);
+}
+
+void warn_not_carried(struct replace *r, const char *why)
+{
+    warn_or_reserved(r, not_carried_notice(r, why), &r->not_carried);
+    for (; r->carry_at < r->carry.num; r->carry_at++) {
+        notice(r, "WARNING", "01000", "something of the old view was not given to the new one",
+               NULL, r->carry.items[r->carry_at]);
+    }
+    warn_indexes_missing(r);
+}
+
+const char *unchanged_hint(const struct replace *r)
+{
+    return r->made < MADE_GAP ? "The view is unchanged." : NULL;
 }

@@ -57,6 +57,21 @@ bool server_drops_creating(struct server_version v)
     return server_version_at_least(v, 2, 7);
 }
 
+bool server_quotes_digits(struct server_version v)
+{
+    return server_version_at_least(v, 2, 7);
+}
+
+bool server_quotes_keywords(struct server_version v)
+{
+    return server_version_at_least(v, 2, 8);
+}
+
+bool server_has_job_config(struct server_version v)
+{
+    return server_version_at_least(v, 2, 8);
+}
+
 bool server_quotes_on_swap(struct server_version v)
 {
     return server_version_at_least(v, 2, 5);

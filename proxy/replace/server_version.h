@@ -31,5 +31,11 @@ bool server_has_streaming_jobs(struct server_version v);
 bool server_drops_creating(struct server_version v);
 /* A swap writes names that need quotes with quotes into stored definitions: 2.5 and later. */
 bool server_quotes_on_swap(struct server_version v);
+/* ... and those that begin with a digit: 2.7 and later (missing in 2.6.0, there in 2.6.3). */
+bool server_quotes_digits(struct server_version v);
+/* ... and those that are keywords, too: 2.8 and later. */
+bool server_quotes_keywords(struct server_version v);
+/* rw_catalog.rw_streaming_job_config and SET CONFIG: 2.8 and later. */
+bool server_has_job_config(struct server_version v);
 
 #endif

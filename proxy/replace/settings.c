@@ -58,22 +58,22 @@ struct entry {
 
 static const struct entry entries[SETTING_COUNT] = {
     [SETTING_ZERO_DOWNTIME] =
-        CHOICES("zero_downtime", false,
+        CHOICES("zero_downtime", true,
                 "off: the old view is dropped and then created anew, after the same inspection; "
                 "readers see a gap, and a build that fails loses the view",
                 "on, off", "on", "off"),
-    [SETTING_UNCHANGED] = CHOICES("unchanged", false, "what an identical definition does",
+    [SETTING_UNCHANGED] = CHOICES("unchanged", true, "what an identical definition does",
                                   "skip, rebuild", "skip", "rebuild"),
     [SETTING_ON_CHANGE] =
-        CHOICES("on_change", false,
+        CHOICES("on_change", true,
                 "what a changed definition does: replace; a NOTICE and nothing else; an error",
                 "apply, continue, fail", "apply", "continue", "fail"),
     [SETTING_DEPENDENTS] =
         CHOICES("dependents", false, "what happens to objects that read the view",
                 "views, keep, refuse, cascade", "views", "keep", "refuse", "cascade"),
-    [SETTING_COLUMNS] = CHOICES("columns", false, "which changes of the columns are accepted",
+    [SETTING_COLUMNS] = CHOICES("columns", true, "which changes of the columns are accepted",
                                 "any, compatible, same", "any", "compatible", "same"),
-    [SETTING_INDEXES] = CHOICES("indexes", false, "whether the old view's indexes are made anew",
+    [SETTING_INDEXES] = CHOICES("indexes", true, "whether the old view's indexes are made anew",
                                 "carry, drop", "carry", "drop"),
     [SETTING_CHECK] =
         SQL("check", "runs before the swap, with {new} and {old}: no row, or one row whose first "
@@ -89,12 +89,11 @@ static const struct entry entries[SETTING_COUNT] = {
     [SETTING_DRAIN_MIN] =
         DURATION("drain_min", true, "how long the old view is kept after the swap in any case",
                  "500ms", SECOND_MS / 2),
-    [SETTING_DRAIN] =
-        DURATION("drain", false,
-                 "how long the drop waits for queries that were already reading the old view",
-                 "30s", 30 * SECOND_MS),
+    [SETTING_DRAIN] = DURATION(
+        "drain", true, "how long the drop waits for queries that were already reading the old view",
+        "30s", 30 * SECOND_MS),
     [SETTING_KEEP_OLD] =
-        DURATION("keep_old", false, "how long the old view is kept, fresh, for a rollback", "0", 0),
+        DURATION("keep_old", true, "how long the old view is kept, fresh, for a rollback", "0", 0),
     [SETTING_PREPARED] = CHOICES("prepared", false, "whether prepared statements follow the swap",
                                  "follow, leave", "follow", "leave"),
     [SETTING_ON_DISCONNECT] = CHOICES(

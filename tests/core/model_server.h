@@ -45,6 +45,7 @@ struct model_server {
     struct buf building;    /* text and parameters of a new view */
     struct buf built_from;  /* ... of the view */
     unsigned num_replaced;  /* how often it changed */
+    unsigned num_unchanged; /* ... or was built from the same already */
     unsigned own_hits;      /* statements of the session's own that a cancel should not have hit */
     bool hit_clients;       /* the last hit was of a statement of the client */
     size_t taken;           /* bytes of messages */

@@ -92,13 +92,15 @@ static void add_candidate(struct maker *m, struct buf *out, unsigned num_paramet
     m->has_candidate = true;
     m->number++;
     buf_add_text(out, comments[below(m, 5)]);
-    buf_add_format(out, "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT %u%s", m->number,
-                   selects[num_parameters]);
+    /* Some are what the view is already. */
+    buf_add_format(out, "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT %u%s",
+                   chance(m, 30) ? 1 : m->number, selects[num_parameters]);
     if (chance(m, 20)) {
         buf_add_text(out, ", fails_to_build");
     } else if (chance(m, 8)) {
         buf_add_text(out, ", fails_to_bind");
     }
+    buf_add_text(out, chance(m, 50) ? " FROM t" : "");
     if (below(m, 400) == 0) {
         add_long_comment(out);
     }
@@ -397,6 +399,7 @@ void pipeline_make(struct pipeline *p, uint64_t seed)
         }
         maybe_pause(&m, 25);
     }
+    p->refuses_views = chance(&m, 30);
     maybe_pause(&m, 50); /* perhaps in a series whose Sync is missing */
     wire_add_sync(&p->bytes);
     wire_add_query(&p->bytes, "SELECT 1");

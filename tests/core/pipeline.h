@@ -20,6 +20,7 @@ struct pipeline {
     bool has_query_in_series;            /* which a server that skips to Sync does not answer */
     bool closes_all;                     /* every statement and portal, at the end */
     bool terminates;
+    bool refuses_views; /* its server does: so no replacement knows of a probe what is unchanged */
 };
 
 /* A number below `most`. */

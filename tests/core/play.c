@@ -241,6 +241,7 @@ static bool begin(struct play *p)
     p->w.s = session_new(&config, p->w.now);
     p->w.server.gives_key = below(p, 4) != 0;
     p->w.server.background = below(p, 2) != 0;
+    p->w.server.refuses_views = p->line->refuses_views;
     model_server_init(&p->server, &p->w.server);
     p->server.polls_per_job = below(p, 3);
     p->server.builds_for_long = p->cancels != 0 && below(p, 2) == 0;
@@ -260,7 +261,7 @@ static void judge_end(struct play *p, bool background)
     }
     if (world_ended(w) != p->line->terminates) {
         p->wrong = "the session ended, or did not";
-    } else if (w->server.temp_id != 0) {
+    } else if (w->server.temp_id != 0 || w->server.probe_id != 0) {
         p->wrong = "something is left under a temporary name";
     } else if (w->server.background != background) {
         p->wrong = "background_ddl was not put back";
@@ -311,6 +312,7 @@ void play_directly(struct play *p)
     fake_server_init(fake);
     fake->started = true;
     fake->knows_the_statement = true;
+    fake->refuses_views = p->line->refuses_views;
     struct buf *expected = p->server.expected;
     model_server_init(&p->server, fake);
     p->server.expected = expected;

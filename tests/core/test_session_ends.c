@@ -10,10 +10,22 @@
 
 static const char candidate[] = "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1\"";
 
+/* What the server does with a probe: some queries it does not take as a plain view. */
+static bool refuses_views;
+
+static void with_and_without_probe(void (*test)(void))
+{
+    refuses_views = false;
+    test();
+    refuses_views = true;
+    test();
+}
+
 /* Plays `steps` steps of a replacement; false when it was over before. */
 static bool play(struct world *w, size_t steps)
 {
     cr_assert(world_init(w, 0, false));
+    w->server.refuses_views = refuses_views;
     world_login(w);
     world_say(w, candidate);
     while (steps > 0 && world_step(w)) {
@@ -28,11 +40,12 @@ static void expect_nothing_left(const struct world *w, size_t step)
     (void)world_count(w, 'Z', &whole);
     cr_expect(whole, "step %zu", step);
     cr_expect(eq(uint, w->server.temp_id, 0), "step %zu", step);
+    cr_expect(eq(uint, w->server.probe_id, 0), "step %zu", step);
     cr_expect(not(w->server.background), "step %zu", step);
     cr_expect(not(w->holds_lock || w->holds_slot), "step %zu", step);
 }
 
-Test(session, replaces_a_view_when_nothing_happens)
+static void replaces_a_view_when_nothing_happens(void)
 {
     struct world w;
     bool whole = false;
@@ -46,6 +59,11 @@ Test(session, replaces_a_view_when_nothing_happens)
     world_cleanup(&w);
 }
 
+Test(session, replaces_a_view_when_nothing_happens)
+{
+    with_and_without_probe(replaces_a_view_when_nothing_happens);
+}
+
 static void client_goes(struct world *w, int how)
 {
     if (how == 0) {
@@ -57,7 +75,7 @@ static void client_goes(struct world *w, int how)
     }
 }
 
-Test(session, undoes_when_the_client_goes_at_any_step)
+static void undoes_when_the_client_goes_at_any_step(void)
 {
     for (int how = 0; how < 3; how++) {
         struct world w;
@@ -75,6 +93,11 @@ Test(session, undoes_when_the_client_goes_at_any_step)
         }
         world_cleanup(&w);
     }
+}
+
+Test(session, undoes_when_the_client_goes_at_any_step)
+{
+    with_and_without_probe(undoes_when_the_client_goes_at_any_step);
 }
 
 /* More notices than may wait for one client, none of which it takes. */
@@ -96,7 +119,7 @@ static void flood_with_notices(struct world *w)
     buf_cleanup(&notice);
 }
 
-Test(session, undoes_when_the_client_takes_nothing)
+static void undoes_when_the_client_takes_nothing(void)
 {
     size_t undone = 0;
     struct world w;
@@ -113,7 +136,12 @@ Test(session, undoes_when_the_client_takes_nothing)
     cr_expect(gt(sz, undone, 0));
 }
 
-Test(session, undoes_at_shutdown_at_any_step)
+Test(session, undoes_when_the_client_takes_nothing)
+{
+    with_and_without_probe(undoes_when_the_client_takes_nothing);
+}
+
+static void undoes_at_shutdown_at_any_step(void)
 {
     struct world w;
     for (size_t step = 0; play(&w, step); step++) {
@@ -135,7 +163,12 @@ Test(session, undoes_at_shutdown_at_any_step)
     world_cleanup(&w);
 }
 
-Test(session, drains_only_after_the_answer_at_any_step)
+Test(session, undoes_at_shutdown_at_any_step)
+{
+    with_and_without_probe(undoes_at_shutdown_at_any_step);
+}
+
+static void drains_only_after_the_answer_at_any_step(void)
 {
     struct world w;
     for (size_t step = 0; play(&w, step); step++) {
@@ -152,7 +185,12 @@ Test(session, drains_only_after_the_answer_at_any_step)
     world_cleanup(&w);
 }
 
-Test(session, tells_the_client_when_the_server_goes_at_any_step)
+Test(session, drains_only_after_the_answer_at_any_step)
+{
+    with_and_without_probe(drains_only_after_the_answer_at_any_step);
+}
+
+static void tells_the_client_when_the_server_goes_at_any_step(void)
 {
     struct world w;
     for (size_t step = 0; play(&w, step); step++) {
@@ -167,6 +205,57 @@ Test(session, tells_the_client_when_the_server_goes_at_any_step)
         world_cleanup(&w);
     }
     world_cleanup(&w);
+}
+
+Test(session, tells_the_client_when_the_server_goes_at_any_step)
+{
+    with_and_without_probe(tells_the_client_when_the_server_goes_at_any_step);
+}
+
+/* The probe tells it; nothing but the probe is made. */
+Test(session, does_nothing_when_nothing_changes)
+{
+    static const char of_table[] =
+        "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT a FROM t\"";
+    struct world w;
+    bool whole = false;
+    cr_assert(world_init(&w, 0, false));
+    world_login(&w);
+    for (int i = 0; i < 2; i++) {
+        world_say(&w, of_table);
+        world_run(&w);
+        expect_nothing_left(&w, 0);
+        cr_expect(eq(uint, w.server.num_created, 1));
+        cr_expect(eq(uint, w.server.num_probes, i == 0 ? 1 : 2));
+    }
+    cr_expect(eq(uint, w.server.view_id, FAKE_NEW_ID));
+    cr_expect(eq(sz, world_count(&w, 'C', &whole), 2));
+    cr_expect(eq(sz, world_count(&w, 'Z', &whole), 3));
+    cr_expect(eq(sz, world_count(&w, 'E', &whole), 0));
+    world_cleanup(&w);
+}
+
+Test(session, makes_a_plan_and_nothing_else)
+{
+    for (int kind = 0; kind < 2; kind++) {
+        struct world w;
+        bool whole = false;
+        cr_assert(world_init(&w, 0, false));
+        w.server.refuses_views = kind != 0;
+        w.hold_locks = true; /* a plan waits for nobody */
+        w.hold_slots = true;
+        world_login(&w);
+        world_say(&w, "Query \"EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1\"");
+        world_run(&w);
+        expect_nothing_left(&w, 0);
+        cr_expect(eq(uint, w.server.view_id, FAKE_OLD_ID));
+        cr_expect(eq(uint, w.server.num_created, 0));
+        cr_expect(eq(uint, w.server.num_probes, kind == 0 ? 1 : 0));
+        cr_expect(gt(sz, world_count(&w, 'D', &whole), 3));
+        cr_expect(eq(sz, world_count(&w, 'C', &whole), 1));
+        cr_expect(eq(sz, world_count(&w, 'Z', &whole), 2));
+        world_cleanup(&w);
+    }
 }
 
 Test(session, passes_the_answer_of_a_server_that_knows_the_statement)

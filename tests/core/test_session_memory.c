@@ -76,6 +76,15 @@ static const struct scenario scenarios[] = {
       "Parse \"\" \"DISCARD ALL\" \"\\x00\\x00\"", BIND, EXECUTE, "Sync", "Query \"COMMIT\""},
      6,
      false},
+    /* Unchanged the second time. */
+    {{"Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT a FROM t\"",
+      "Query \"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT a FROM t\"", "Query \"BEGIN\""},
+     4,
+     true},
+    {{"Query \"EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT a FROM t\"",
+      "Query \"BEGIN\""},
+     3,
+     false},
 };
 
 /* `patient`: each line is sent when the last one has been answered. Returns whether an allocation

@@ -38,6 +38,8 @@ enum place {
     WAITING_FOR_CANCEL, /* the engine does */
     WAITING_FOR_RESULT,
     WAITING_FOR_LOCK,
+    WITH_A_PROBE, /* on the server, still to be dropped */
+    WAITING_FOR_SLOT,
     WAITING_FOR_TIME,
     IN_UNDO,
     IN_SKIPPING,
@@ -55,12 +57,17 @@ static void step(struct world *w, size_t steps)
 static void go_into_replacement(struct world *w, enum place place)
 {
     world_say(w, candidate);
-    if (place == WAITING_FOR_LOCK) {
-        w->hold_locks = true;
+    if (place == WAITING_FOR_LOCK || place == WAITING_FOR_SLOT) {
+        w->hold_locks = place == WAITING_FOR_LOCK;
+        w->hold_slots = place == WAITING_FOR_SLOT;
         world_run(w);
+        cr_assert(w->wants_lock || w->wants_slot);
         return;
     }
     while (!session_is_replacing(w->s)) {
+        step(w, 1);
+    }
+    while (place == WITH_A_PROBE && w->server.probe_id == 0) {
         step(w, 1);
     }
     if (place == WAITING_FOR_TIME) {
@@ -165,6 +172,7 @@ static void goes_on_quietly(struct world *w, enum place place, int probe)
     bool ended = world_ended(w);
     size_t said = buf_len(&w->to_client);
     world_event(w, EVENT_LOCKED, CLIENT);
+    world_event(w, EVENT_SLOT, CLIENT);
     world_run(w);
     cr_expect(buf_len(&w->to_client) == said || !ended, "place %d, probe %d", place, probe);
     cr_expect(world_ended(w) || !ended);

@@ -318,7 +318,7 @@ Test(startup, a_bad_setting_is_told)
     } rows[] = {{"-c mvswap.notice=off", "42704"},
                 {"-c mvswap.notices=loud", "22023"},
                 {"-c mvswap.notices", "22023"},
-                {"-c mvswap.keep_old=1h", "0A000"},
+                {"-c mvswap.dependents=keep", "0A000"},
                 {"-c mvswap.check=SELECT\\ $1", "22023"},
                 {"-c mvswap.=1", "42704"},
                 {"-c mvswap.notices=off --mvswap.a=b -c c=d", "42704"}};

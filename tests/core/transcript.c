@@ -1,7 +1,8 @@
 /*
  * transcript: see transcript.h. Events:
  *
- *     connected | connect-failed REASON | turned-away | eof SIDE | broken SIDE | locked
+ *     connected | connect-failed REASON | turned-away | eof SIDE | broken SIDE
+ *     locked [NAME ID UNTIL]...   with what is remembered, three words for each object
  *     slot | slot-refused
  *     cancel | cancel-done | drain | shutdown
  *     pressed        the process keeps too much (session_set_pressed)
@@ -17,13 +18,13 @@
 #include "message_text.h"
 #include "pattern.h"
 #include "session.h"
-#include "wire.h"
+#include "transcript_actions.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_LINES = 1024, MAX_DEPTH = 8 };
+enum { MAX_LINES = 1024, MAX_DEPTH = 8, MAX_LEFT = 4 };
 
 struct line {
     char *text;
@@ -43,7 +44,9 @@ struct play {
     struct pattern_names names;
     struct message_stream streams[NUM_SIDES]; /* indexed by the side that reads it */
     struct buf out[NUM_SIDES];
-    struct buf actions; /* one line each */
+    struct buf actions;                 /* one line each */
+    struct replace_left left[MAX_LEFT]; /* of the event */
+    struct buf left_names;
     struct buf chunk;
     enum side chunk_from;
     size_t longest;
@@ -113,66 +116,6 @@ size_t transcript_longest(const struct transcript *t)
     return t->longest;
 }
 
-static void note_key(struct play *p, const char *what, const struct cancel_key *key)
-{
-    struct wire_reader r = wire_reader_over(key->bytes, sizeof(key->bytes));
-    int32_t process = (int32_t)wire_read_u32(&r);
-    int32_t secret = (int32_t)wire_read_u32(&r);
-    buf_add_format(&p->actions, "%s %d %d\n", what, process, secret);
-}
-
-static void note_action(struct play *p, const struct action *action)
-{
-    const char *side = action->side == CLIENT ? "client" : "server";
-    switch (action->kind) {
-    case ACTION_CONNECT:
-        buf_add_text(&p->actions, "connect\n");
-        break;
-    case ACTION_SHUTDOWN_WRITE:
-        buf_add_format(&p->actions, "shutdown-write %s\n", side);
-        break;
-    case ACTION_LOCK:
-        buf_add_format(&p->actions, "lock %s\n", action->family);
-        break;
-    case ACTION_UNLOCK:
-        buf_add_format(&p->actions, "unlock %s\n", action->family);
-        break;
-    case ACTION_REMEMBER:
-        buf_add_format(&p->actions, "remember %s", action->family);
-        for (size_t i = 0; i < action->num_left; i++) {
-            buf_add_format(&p->actions, " %s", action->left[i].name);
-        }
-        buf_add_byte(&p->actions, '\n');
-        break;
-    case ACTION_TAKE_SLOT:
-        buf_add_text(&p->actions, "take-slot\n");
-        break;
-    case ACTION_END_SLOT:
-        buf_add_text(&p->actions, "end-slot\n");
-        break;
-    case ACTION_CANCEL:
-        note_key(p, "cancel", &action->key);
-        break;
-    case ACTION_CANCEL_SERVER:
-        note_key(p, "cancel-server", &action->key);
-        break;
-    case ACTION_CANCEL_DONE:
-        buf_add_text(&p->actions, "cancel-done\n");
-        break;
-    case ACTION_CANCEL_SENT_DONE:
-        buf_add_text(&p->actions, "cancel-sent-done\n");
-        break;
-    case ACTION_CLOSE:
-        buf_add_text(&p->actions, "close\n");
-        break;
-    case ACTION_ABORT:
-        buf_add_text(&p->actions, "abort\n");
-        break;
-    case ACTION_REPORT:
-        break;
-    }
-}
-
 static void take_output(struct play *p)
 {
     for (int side = 0; side < NUM_SIDES; side++) {
@@ -187,7 +130,7 @@ static void pump(struct play *p)
 {
     struct action action;
     while (session_next_action(p->s, &action)) {
-        note_action(p, &action);
+        transcript_note_action(&action, &p->actions);
     }
     if (!p->cutting.late) {
         take_output(p);
@@ -279,6 +222,27 @@ static void advance(struct play *p, const char *ms)
     p->now.unix_us += by * 1000;
 }
 
+/* "NAME ID UNTIL NAME ID ...": what comes with a lock. */
+static bool read_left(struct play *p, const char *text, struct session_event *out_event)
+{
+    size_t num = 0;
+    buf_truncate(&p->left_names, 0);
+    buf_add_text(&p->left_names, text);
+    char *word = strtok((char *)(uintptr_t)buf_text(&p->left_names), " ");
+    for (; word != NULL && num < MAX_LEFT; num++, word = strtok(NULL, " ")) {
+        const char *id = strtok(NULL, " ");
+        const char *until = strtok(NULL, " ");
+        if (id == NULL || until == NULL) {
+            return false;
+        }
+        p->left[num] = (struct replace_left){
+            .name = word, .id = strtoull(id, NULL, 10), .until_us = strtoull(until, NULL, 10)};
+    }
+    out_event->left = p->left;
+    out_event->num_left = num;
+    return word == NULL;
+}
+
 static bool make_event(struct play *p, const struct line *line, struct session_event *out_event)
 {
     static const struct {
@@ -310,7 +274,7 @@ static bool make_event(struct play *p, const struct line *line, struct session_e
             advance(p, rest);
             return session_deadline(p->s) <= p->now.mono_ms;
         }
-        return true;
+        return names[i].kind != EVENT_LOCKED || read_left(p, rest, out_event);
     }
     return false;
 }
@@ -435,5 +399,6 @@ bool transcript_play(struct transcript *t, struct cutting cutting)
     buf_cleanup(&p.out[SERVER]);
     buf_cleanup(&p.actions);
     buf_cleanup(&p.chunk);
+    buf_cleanup(&p.left_names);
     return ok;
 }

@@ -1,8 +1,10 @@
 /*
  * fuzz_replace: the engine against a hostile server. The input decides the client's statement, the
- * version, and what each request meets: the true answer of a small catalog, rows of any shape, an
- * error, a lost connection, a cancel. Whatever comes: the conversation ends, nothing is ever
- * CASCADE, and what is dropped or swapped is the temporary name of this very run.
+ * settings, the version, what the process remembers, and what each request meets: the true answer
+ * of a small catalog, rows of any shape, an error, a lost connection, a cancel. Whatever comes: the
+ * conversation ends, nothing is ever CASCADE, what is dropped, swapped or changed has the temporary
+ * name of this very run or is remembered, and EXPLAIN changes nothing that lasts. It is long
+ * because the check of each statement has to know its form.
  */
 #include "catalog.h"
 #include "replace.h"
@@ -63,7 +65,32 @@ static const char *const cells[] = {
     "\"public\".\"mv\"",
     "with name mv exists",
     "materialized view not found",
+    "index",
+    "view",
+    "mv_i",
+    "integer",
+    "12.50% (100/800)",
+    "FIXED(2)",
+    "279ms",
+    "SELECT * FROM mv",
+    "CREATE INDEX mv_i ON mv(a)",
+    "CREATE VIEW x AS SELECT a FROM t",
+    "CREATE MATERIALIZED VIEW mv AS SELECT a FROM t",
+    "failed to wait streaming job finish: adhoc recovery",
+    "The cluster is recovering",
+    "gRPC request to meta service (call `x`) failed: transport error",
+    "mv_tmp_20250101_000000_000001",
+    "streaming.developer.chunk_size",
+    "\"it's\"",
+    "x; DROP TABLE t",
+    "bounded(64)",
+    "t",
+    "SELECT 1...(truncated,5000)",
 };
+
+/* What the process remembers. */
+static const char *const remembered[] = {"mv_tmp_20250101_000000_000001",
+                                         "My.Mv_tmp_20250101_000000_000002"};
 
 static void require(bool condition)
 {
@@ -123,39 +150,122 @@ static bool has_word_outside_quotes(const char *sql, const char *word)
     return false;
 }
 
-/* The first is the temporary name of this run, in quotes: what is dropped, or swapped. */
-static void check_statement(const struct replace *r, const char *sql)
+/* Does the name that ends at `end` belong to this run: quoted, with that word and the stamp? */
+static bool ends_with_stamp(const struct replace *r, const char *sql, const char *end,
+                            const char *word)
 {
-    bool drops = strncmp(sql, "DROP ", 5) == 0;
-    bool alters = strncmp(sql, "ALTER ", 6) == 0;
-    require(!has_word_outside_quotes(sql, "CASCADE"));
-    if (!drops && !alters) {
-        return;
-    }
-    char wanted[64] = "_tmp_";
+    char wanted[64] = "";
+    (void)strncat(wanted, word, 8);
     (void)strncat(wanted, replace_id(r), TEMP_STAMP_LEN);
     wanted[strlen(wanted)] = '"'; /* the array is zeroed and longer */
-    const char *name =
-        behind_text(sql, drops ? "DROP MATERIALIZED VIEW " : "ALTER MATERIALIZED VIEW ");
-    const char *end = behind_name(behind_text(behind_name(name), "."));
-    require(end != NULL && (size_t)(end - sql) > strlen(wanted));
-    require(strncmp(end - strlen(wanted), wanted, strlen(wanted)) == 0);
-    if (alters) {
-        const char *swapped = behind_name(behind_text(end, " SWAP WITH "));
-        const char *owner = behind_name(behind_text(end, " OWNER TO "));
-        end = swapped != NULL ? behind_name(behind_text(swapped, ".")) : owner;
+    size_t len = strlen(wanted);
+    return end != NULL && (size_t)(end - sql) > len && strncmp(end - len, wanted, len) == 0;
+}
+
+static bool is_remembered(const char *name)
+{
+    bool found = false;
+    for (size_t i = 0; i < sizeof(remembered) / sizeof(remembered[0]); i++) {
+        size_t len = strlen(remembered[i]);
+        found = found || (strncmp(name + 1, remembered[i], len) == 0 && name[len + 1] == '"');
     }
-    require(end != NULL && *end == 0);
+    return found;
+}
+
+/* zero_downtime = off: the view's own name and those of its indexes are dropped and made anew. */
+static bool gap_allowed;
+
+/* What stands behind "schema"."name", which must be a name of this run. */
+static const char *behind_own_name(const struct replace *r, const char *sql, const char *at,
+                                   const char *word)
+{
+    const char *end = behind_name(behind_text(behind_name(at), "."));
+    require(end != NULL && (gap_allowed || ends_with_stamp(r, sql, end, word)));
+    return end;
+}
+
+static void check_drop(const struct replace *r, const char *sql)
+{
+    const char *view = behind_text(sql, "DROP VIEW ");
+    const char *index = behind_text(sql, "DROP INDEX ");
+    if (view != NULL) {
+        const char *name = behind_text(view, "IF EXISTS ");
+        require(*behind_own_name(r, sql, name != NULL ? name : view, "_probe_") == 0);
+    } else if (index != NULL) {
+        require(*behind_own_name(r, sql, index, "_tmp_") == 0);
+    } else {
+        const char *name = behind_text(sql, "DROP MATERIALIZED VIEW ");
+        const char *last = behind_text(behind_name(name), ".");
+        require(last != NULL);
+        require(is_remembered(last) || *behind_own_name(r, sql, name, "_tmp_") == 0);
+    }
+}
+
+/* An index of the old view gives its name up, or one of this run takes it. */
+static void check_rename(const struct replace *r, const char *sql, const char *at)
+{
+    const char *from = behind_name(behind_text(behind_name(at), "."));
+    const char *to = behind_name(behind_text(from, " RENAME TO "));
+    require(to != NULL && *to == 0);
+    require(ends_with_stamp(r, sql, from, "_tmp_") != ends_with_stamp(r, sql, to, "_old_"));
+}
+
+static void check_alter(const struct replace *r, const char *sql)
+{
+    const char *index = behind_text(sql, "ALTER INDEX ");
+    require(!has_word_outside_quotes(sql, ";"));
+    if (index != NULL) {
+        check_rename(r, sql, index);
+        return;
+    }
+    const char *end =
+        behind_own_name(r, sql, behind_text(sql, "ALTER MATERIALIZED VIEW "), "_tmp_");
+    const char *swapped = behind_name(behind_text(end, " SWAP WITH "));
+    const char *owner = behind_name(behind_text(end, " OWNER TO "));
+    end = swapped != NULL ? behind_name(behind_text(swapped, ".")) : owner;
+    bool set = strstr(sql, "\" SET ") != NULL;
+    require(set || (end != NULL && *end == 0));
+}
+
+/* What is granted, revoked or commented on is what was built. */
+static void check_carry(const struct replace *r, const char *sql)
+{
+    static const char *const fronts[] = {"GRANT SELECT ON MATERIALIZED VIEW ",
+                                         "REVOKE SELECT ON MATERIALIZED VIEW ", "COMMENT ON TABLE ",
+                                         "COMMENT ON COLUMN "};
+    for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++) {
+        const char *name = behind_text(sql, fronts[i]);
+        if (name != NULL) {
+            (void)behind_own_name(r, sql, name, "_tmp_");
+        }
+    }
+}
+
+static void check_statement(const struct replace *r, const char *sql, enum replace_mode mode)
+{
+    require(!has_word_outside_quotes(sql, "CASCADE"));
+    if (mode == REPLACE_PLAN) {
+        require(behind_text(sql, "SELECT ") != NULL || behind_text(sql, "SHOW ") != NULL ||
+                behind_text(sql, "DESCRIBE ") != NULL || behind_text(sql, "CREATE VIEW ") != NULL ||
+                behind_text(sql, "DROP VIEW ") != NULL);
+    }
+    if (behind_text(sql, "DROP ") != NULL) {
+        check_drop(r, sql);
+    } else if (behind_text(sql, "ALTER ") != NULL) {
+        check_alter(r, sql);
+    } else {
+        check_carry(r, sql);
+    }
 }
 
 /* Rows of any shape: cells from the list above, or bytes of the input. */
 static void invent_rows(struct input *in, struct answer *a)
 {
     size_t num_rows = take(in) % 4;
-    size_t num_columns = 1 + take(in) % 5;
+    size_t num_columns = 1 + take(in) % 7;
     for (size_t row = 0; row < num_rows; row++) {
-        const char *texts[5] = {NULL};
-        char raw[5][WORST_CELL];
+        const char *texts[7] = {NULL};
+        char raw[7][WORST_CELL];
         for (size_t i = 0; i < num_columns; i++) {
             uint8_t which = take(in);
             size_t len = 0;
@@ -206,9 +316,102 @@ static void prepare(struct input *in, struct catalog *c)
     if ((shape & 128) != 0) {
         (void)catalog_add(c, "a 'b", "My.Mv", "materialized view", 0);
     }
+    shape = take(in);
+    struct catalog_object *view = catalog_by_id(c, c->target_id);
+    if ((shape & 1) != 0) {
+        (void)catalog_add_index(c, "mv_i");
+        (void)catalog_add_index(c, "Another \"one");
+    }
+    if ((shape & 2) != 0) {
+        catalog_grant(view, "bob", "root", true);
+        catalog_set_column(&view->columns[0], "a", "integer", "it's a");
+    }
+    c->default_grantees[0] = (shape & 4) != 0 ? "al" : NULL;
+    c->recoveries = (shape & 8) != 0 ? 1 : 0;
+    if ((shape & 16) != 0) {
+        (void)catalog_add(c, "public", remembered[0], "materialized view", 0);
+    }
+    if ((shape & 32) != 0) {
+        c->processes[0] = (struct catalog_process){.info = "SELECT * FROM mv", .ends_ms = 3000};
+    }
+    c->probe_refusal = (shape & 64) != 0 ? "no" : NULL;
 }
 
-static void converse(struct input *in, struct replace *r, struct catalog *c)
+/* The client's own statements; their texts are borrowed, and never freed. */
+static void choose_hooks(struct input *in, struct replace_settings *settings)
+{
+    static char texts[][24] = {"SELECT {new} {old}", "SET x = 1", "NOTIFY x"};
+    uint8_t which = take(in);
+    for (size_t i = 0; i < SETTINGS_NUM_SQL; i++) {
+        settings->sql[i] = (which >> i & 1) != 0 ? texts[i] : NULL;
+    }
+}
+
+static void choose_settings(struct input *in, struct replace_settings *settings)
+{
+    static const struct {
+        enum setting setting;
+        uint32_t values[3];
+    } choices[] = {
+        {SETTING_ZERO_DOWNTIME, {0, 0, 1}},
+        {SETTING_UNCHANGED, {0, 1, 0}},
+        {SETTING_ON_CHANGE, {0, 1, 2}},
+        {SETTING_COLUMNS, {0, 1, 2}},
+        {SETTING_INDEXES, {0, 0, 1}},
+        {SETTING_BUILD, {0, 1, 0}},
+        {SETTING_BUILD_TIMEOUT, {0, 1000, 60000}},
+        {SETTING_DRAIN_MIN, {500, 0, 10000}},
+        {SETTING_DRAIN, {2000, 0, 30000}},
+        {SETTING_KEEP_OLD, {0, 0, 3600000}},
+        {SETTING_NOTICES, {0, 1, 2}},
+        {SETTING_PROGRESS_INTERVAL, {50, 0, 1}},
+    };
+    settings_init(settings);
+    for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+        settings->values[choices[i].setting] = choices[i].values[take(in) % 3];
+    }
+    choose_hooks(in, settings);
+}
+
+/* Everything that is no statement. */
+static void answer_request(struct input *in, struct replace *r, struct catalog *c,
+                           const struct replace_request *request)
+{
+    struct answer a = {.result = {.kind = REPLACE_LOCKED}};
+    switch (request->kind) {
+    case REPLACE_WAIT:
+        c->now_ms = request->until_ms > c->now_ms ? request->until_ms : c->now_ms;
+        a.result.kind = REPLACE_WAITED;
+        break;
+    case REPLACE_LOCK:
+        for (size_t i = 0; i < take(in) % 3u; i++) {
+            answer_row(&a, 3, (const char *const[]){remembered[i], i == 0 ? "12" : "13", "0"});
+        }
+        break;
+    case REPLACE_SLOT:
+        a.result.kind = take(in) > 250 ? REPLACE_FULL : REPLACE_LOCKED;
+        break;
+    case REPLACE_END_SLOT:
+        a.result.kind = REPLACE_OK;
+        break;
+    case REPLACE_RUN:
+    case REPLACE_DONE:
+        break;
+    }
+    replace_result(r, &a.result, moment_of(c));
+    answer_cleanup(&a);
+}
+
+/* A statement that takes long: progress is told, and build_timeout may be over. */
+static void let_time_pass(struct input *in, struct replace *r, struct catalog *c)
+{
+    if (replace_due(r) != MOMENT_NEVER && take(in) > 200) {
+        c->now_ms = replace_due(r) > c->now_ms ? replace_due(r) : c->now_ms;
+        (void)replace_tick(r, moment_of(c));
+    }
+}
+
+static void converse(struct input *in, struct replace *r, struct catalog *c, enum replace_mode mode)
 {
     size_t most = in->left + MORE_REQUESTS;
     struct replace_request request;
@@ -233,15 +436,11 @@ static void converse(struct input *in, struct replace *r, struct catalog *c)
             if (asked) {
                 continue;
             }
-            c->now_ms = request.kind == REPLACE_WAIT && request.until_ms > c->now_ms
-                            ? request.until_ms
-                            : c->now_ms;
-            enum replace_result_kind kind =
-                request.kind == REPLACE_WAIT ? REPLACE_WAITED : REPLACE_LOCKED;
-            replace_result(r, &(struct replace_result){.kind = kind}, moment_of(c));
+            answer_request(in, r, c, &request);
             continue;
         }
-        check_statement(r, request.sql);
+        check_statement(r, request.sql, mode);
+        let_time_pass(in, r, c);
         lost = !answer(in, c, request.sql, &a);
         if (take(in) > 240) {
             replace_cancel(r, take(in) % 3, moment_of(c));
@@ -261,6 +460,10 @@ static void check_outcome(struct replace *r)
         require(strlen(outcome->error.sqlstate) == 5 && outcome->error.message[0] != '\0');
     }
     require(outcome->kind != REPLACE_SUCCEEDED || outcome->tag != NULL);
+    require(outcome->kind != REPLACE_PLANNED || outcome->num_plan != 0);
+    for (size_t i = 0; outcome->left_known && i < outcome->num_left; i++) {
+        require(outcome->left[i].name != NULL);
+    }
     while (replace_next_notice(r, &n)) {
         require(n.message != NULL && n.message[0] != '\0' && strlen(n.sqlstate) == 5);
     }
@@ -270,15 +473,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
     static struct catalog c;
-    struct replace_settings settings = {.values[SETTING_DRAIN_MIN] = 500};
+    struct replace_settings settings;
     const char *text = statements[take(&in) % (sizeof(statements) / sizeof(statements[0]))];
-    settings.values[SETTING_BUILD] =
-        take(&in) % 2 == 0 ? REPLACE_BUILD_BACKGROUND : REPLACE_BUILD_FOREGROUND;
+    enum replace_mode mode = take(&in) % 4 == 3 ? REPLACE_PLAN : REPLACE_CARRY_OUT;
+    choose_settings(&in, &settings);
+    gap_allowed = settings.values[SETTING_ZERO_DOWNTIME] == REPLACE_ZERO_DOWNTIME_OFF;
     prepare(&in, &c);
-    struct replace *r =
-        replace_new(text, strlen(text), &settings, REPLACE_CARRY_OUT, moment_of(&c));
+    struct replace *r = replace_new(text, strlen(text), &settings, mode, moment_of(&c));
     require(r != NULL);
-    converse(&in, r, &c);
+    converse(&in, r, &c, mode);
     check_outcome(r);
     replace_free(r);
     return 0;

@@ -10,6 +10,7 @@
 #include "session.h"
 #include "wire.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,6 +122,15 @@ static const char *const answers[] = {
     "Raw \"N\\x00\\x00\\x00\\x0bMla\"",
 };
 enum { NUM_LINES = 32 };
+/* Inputs name events by their place here: new ones come at the end, or kept inputs would mean
+ * others.
+ */
+static const enum session_event_kind events[] = {
+    EVENT_CONNECTED,   EVENT_CONNECT_FAILED, EVENT_EOF,         EVENT_BROKEN,      EVENT_LOCKED,
+    EVENT_DEADLINE,    EVENT_DRAIN,          EVENT_SHUTDOWN,    EVENT_TURNED_AWAY, EVENT_CANCEL,
+    EVENT_CANCEL_DONE, EVENT_SLOT,           EVENT_SLOT_REFUSED};
+enum { NUM_EVENTS = sizeof(events) / sizeof(events[0]) };
+static_assert(NUM_EVENTS == (int)SESSION_EVENT_COUNT, "an event that no input can name");
 
 static void require(bool condition)
 {
@@ -242,12 +252,9 @@ static void feed_answers(struct run *r, uint8_t part)
     free(bytes);
 }
 
-static void send_event(struct run *r, uint8_t what)
+static void send_event(struct run *r, enum session_event_kind kind, enum side side)
 {
-    struct session_event event = {
-        .kind = (enum session_event_kind)((what & 0x7f) % SESSION_EVENT_COUNT),
-        .side = (what & 0x80) != 0 ? SERVER : CLIENT,
-        .reason = "why"};
+    struct session_event event = {.kind = kind, .side = side, .reason = "why"};
     r->relaying = false;
     if (event.kind == EVENT_CANCEL_DONE) {
         r->cancelling = false;
@@ -274,12 +281,14 @@ static void operate(struct run *r, struct program *p)
     case 3:
         feed_line(r, SERVER, answers[operation / 8 % NUM_LINES]);
         break;
-    case 4:
-        send_event(r, next_byte(p));
+    case 4: {
+        uint8_t what = next_byte(p);
+        send_event(r, events[(what & 0x7f) % NUM_EVENTS], (what & 0x80) != 0 ? SERVER : CLIENT);
         break;
+    }
     case 5:
         r->now.mono_ms += (uint64_t)operation * 50;
-        send_event(r, EVENT_DEADLINE);
+        send_event(r, EVENT_DEADLINE, CLIENT);
         break;
     default:
         feed_answers(r, operation / 8);
@@ -325,7 +334,7 @@ static void log_in(struct run *r)
 {
     feed_line(r, CLIENT, sayings[0]);
     after_operation(r);
-    send_event(r, EVENT_CONNECTED);
+    send_event(r, EVENT_CONNECTED, CLIENT);
     after_operation(r);
     feed_answers(r, 0);
     after_operation(r);

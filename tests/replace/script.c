@@ -1,95 +1,41 @@
 /*
- * script: see script.h. This file drives the engine and injects the faults; the judgement is in
- * promise.c.
+ * script: see script.h. This file drives the engine; what befalls it is in script_faults.c, the
+ * judgement in promise.c.
  */
 #include "script.h"
+#include "script_faults.h"
 
 #include "mem.h"
 
+#include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { STATEMENT_MS = 5 };
 
-const char *const fault_names[FAULT_COUNT] = {
-    [FAULT_NONE] = "ok",
-    [FAULT_ERROR] = "error",
-    [FAULT_ERROR_LATE] = "error, took effect",
-    [FAULT_TARGET_DROPPED] = "view dropped by others",
-    [FAULT_TARGET_RENAMED] = "view renamed by others",
-    [FAULT_TARGET_SWAPPED] = "view swapped by others",
-    [FAULT_TEMP_DROPPED] = "new view dropped by others",
-    [FAULT_TEMP_RENAMED] = "new view renamed by others",
-    [FAULT_TEMP_SWAPPED] = "new view swapped by others",
-    [FAULT_CANCEL_FIRST] = "cancelled before",
-    [FAULT_GONE_FIRST] = "client gone before",
-    [FAULT_SHUTDOWN_FIRST] = "shut down before",
-    [FAULT_CANCEL] = "cancelled during",
-    [FAULT_GONE] = "client gone during",
-    [FAULT_SHUTDOWN] = "shut down during",
-    [FAULT_CANCEL_HITS] = "cancelled, stopped",
-    [FAULT_LOST_BEFORE] = "lost before effect",
-    [FAULT_LOST_AFTER] = "lost after effect",
-    [FAULT_NO_ROWS] = "no rows",
-    [FAULT_NULLS] = "NULL cells",
-    [FAULT_ODD_CELLS] = "odd cells",
-};
-
 void script_init(struct script *s, unsigned major, unsigned minor)
 {
     memset(s, 0, sizeof(*s));
+    settings_init(&s->settings);
     catalog_init(&s->catalog, major, minor);
-    /* What others may swap with. */
+    /* What others may swap with, and what the query reads. */
     (void)catalog_add(&s->catalog, "public", "theirs", "materialized view", 0);
-    (void)catalog_add(&s->catalog, "public", "t", "table", 0);
+    uint64_t t = catalog_add(&s->catalog, "public", "t", "table", 0)->id;
+    s->catalog.build_reads[0] = t;
+    catalog_by_id(&s->catalog, s->catalog.target_id)->reads[0] = t;
 }
 
-/* Somebody else drops, renames or swaps what is behind this name. */
-static bool vandalise(struct catalog *c, const char *name, unsigned how)
+void script_remember(struct script *s, struct catalog_object *o, uint64_t until_us)
 {
-    struct catalog_object *o = catalog_find(c, c->target_schema, name);
-    struct catalog_object *theirs = catalog_find(c, c->target_schema, "theirs");
-    if (o == NULL || (how == 2 && theirs == NULL)) {
-        return false;
-    }
-    c->racing = true;
-    o->touched = true;
-    if (how == 0) {
-        *o = (struct catalog_object){0};
-    } else {
-        (void)snprintf(o->name, CATALOG_NAME, "%s", how == 1 ? "stolen" : "theirs");
-    }
-    if (how == 2) {
-        theirs->touched = true;
-        (void)snprintf(theirs->name, CATALOG_NAME, "%s", name);
-    }
-    return true;
-}
-
-/* The name behind which the engine builds, from the objects: "" if there is none. */
-static const char *temporary_name(const struct catalog *c)
-{
-    for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
-        const struct catalog_object *o = &c->objects[i];
-        if (o->id != 0 && strstr(o->name, "_tmp_2") != NULL && (o->ours || o->id == c->target_id)) {
-            return o->name;
-        }
-    }
-    return "";
-}
-
-static bool change_by_others(struct catalog *c, enum fault fault)
-{
-    char name[CATALOG_NAME];
-    if (fault >= FAULT_TARGET_DROPPED && fault <= FAULT_TARGET_SWAPPED) {
-        return vandalise(c, c->target_name, fault - FAULT_TARGET_DROPPED);
-    }
-    if (fault >= FAULT_TEMP_DROPPED && fault <= FAULT_TEMP_SWAPPED) {
-        (void)snprintf(name, sizeof(name), "%s", temporary_name(c));
-        return vandalise(c, name, fault - FAULT_TEMP_DROPPED);
-    }
-    return false;
+    struct script_left *left = &s->remembered[s->num_remembered++];
+    o->left = true;
+    o->left_until_us = until_us;
+    (void)snprintf(o->left_name, CATALOG_NAME, "%s", o->name);
+    (void)snprintf(left->name, CATALOG_NAME, "%s", o->name);
+    left->id = o->id;
+    left->until_us = until_us;
 }
 
 static struct moment moment_of(const struct script *s)
@@ -103,33 +49,36 @@ static void hand_over(struct script *s, struct replace *r, const struct replace_
     replace_result(r, result, moment_of(s));
 }
 
-/* Rows of other shapes than asked for, and cells that are no numbers, names or states. */
-static void distort(struct answer *a, enum fault fault)
+/* The statement runs. True when the engine gives it up and the server stops it. */
+static bool is_stopped(struct script *s, struct replace *r, const char *sql, bool cancellable)
 {
-    static const char *const odd[] = {"99999999999999999999", "\xff\"'", "-1", ""};
-    size_t num_columns = a->result.num_columns != 0 ? a->result.num_columns : 2;
-    const char *cells[8] = {NULL};
-    answer_cleanup(a);
-    a->result = (struct replace_result){.kind = REPLACE_OK, .tag = "SELECT 2"};
-    for (size_t i = 0; fault == FAULT_ODD_CELLS && i < num_columns && i < 8; i++) {
-        cells[i] = odd[i % 4];
+    struct catalog *c = &s->catalog;
+    uint64_t until = c->now_ms + STATEMENT_MS + catalog_duration(c, sql);
+    while (replace_due(r) <= until) {
+        c->now_ms = replace_due(r) > c->now_ms ? replace_due(r) : c->now_ms;
+        if (replace_tick(r, moment_of(s)) && cancellable) {
+            return true;
+        }
     }
-    for (size_t row = 0; fault != FAULT_NO_ROWS && row < 2; row++) {
-        answer_row(a, num_columns, cells);
-    }
+    c->now_ms = until;
+    return false;
 }
 
 /* One statement with whatever befalls it. */
-static void run_statement(struct script *s, struct replace *r, const char *sql, enum fault fault)
+static void run_statement(struct script *s, struct replace *r, const char *sql, bool cancellable,
+                          enum fault fault)
 {
     struct answer a;
     struct catalog *c = &s->catalog;
+    if (is_stopped(s, r, sql, cancellable)) {
+        fault = FAULT_CANCEL_HITS;
+    }
     bool takes_effect =
         fault != FAULT_ERROR && fault != FAULT_LOST_BEFORE && fault != FAULT_CANCEL_HITS;
-    c->now_ms += STATEMENT_MS;
     if (takes_effect) {
+        bool target = strcmp(replace_step_name(r), "inspect") == 0;
         catalog_run(c, sql, &a);
-        c->first_creation = c->first_creation || fault == FAULT_NO_ROWS;
+        c->first_creation = c->first_creation || (fault == FAULT_NO_ROWS && target);
     } else {
         a = (struct answer){.result = {.kind = REPLACE_OK, .tag = ""}};
     }
@@ -143,43 +92,17 @@ static void run_statement(struct script *s, struct replace *r, const char *sql, 
     } else if (fault == FAULT_LOST_BEFORE || fault == FAULT_LOST_AFTER) {
         a.result = (struct replace_result){.kind = REPLACE_LOST};
     } else if (fault >= FAULT_NO_ROWS && a.result.kind == REPLACE_OK) {
-        distort(&a, fault);
+        fault_distort(&a, fault);
     }
     hand_over(s, r, &a.result);
     answer_cleanup(&a);
-}
-
-static bool is_cancel(enum fault fault, enum replace_reason *out_why)
-{
-    switch (fault) {
-    case FAULT_CANCEL:
-    case FAULT_CANCEL_FIRST:
-    case FAULT_CANCEL_HITS:
-        *out_why = REPLACE_CANCELLED_BY_CLIENT;
-        return true;
-    case FAULT_GONE:
-    case FAULT_GONE_FIRST:
-        *out_why = REPLACE_CLIENT_GONE;
-        return true;
-    case FAULT_SHUTDOWN:
-    case FAULT_SHUTDOWN_FIRST:
-        *out_why = REPLACE_SHUTDOWN;
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool comes_first(enum fault fault)
-{
-    return fault >= FAULT_CANCEL_FIRST && fault <= FAULT_SHUTDOWN_FIRST;
 }
 
 static struct script_fault *fault_at(struct script *s, size_t at, bool first)
 {
     for (size_t i = 0; i < SCRIPT_FAULTS; i++) {
         struct script_fault *f = &s->faults[i];
-        if (f->fault != FAULT_NONE && f->at == at && comes_first(f->fault) == first) {
+        if (f->fault != FAULT_NONE && f->at == at && fault_comes_first(f->fault) == first) {
             return f;
         }
     }
@@ -193,9 +116,62 @@ static void note_request(struct script *s, const struct replace *r,
     s->steps[at] = replace_step_name(r);
     s->notices_to_client[at] = request->notices_to_client;
     (void)snprintf(s->sql[at], SCRIPT_TEXT, "%s",
-                   request->kind == REPLACE_RUN    ? request->sql
-                   : request->kind == REPLACE_LOCK ? request->family
-                                                   : "");
+                   request->kind == REPLACE_RUN        ? request->sql
+                   : request->kind == REPLACE_LOCK     ? request->family
+                   : request->kind == REPLACE_SLOT     ? "(slot)"
+                   : request->kind == REPLACE_END_SLOT ? "(end of slot)"
+                                                       : "");
+}
+
+/* The lock of a family comes with what is remembered of it. */
+static void give_lock(struct script *s, struct replace *r)
+{
+    struct answer a = {.result = {.kind = REPLACE_LOCKED}};
+    char texts[2][24];
+    if (s->catalog.slot_held) {
+        (void)snprintf(s->catalog.violation, CATALOG_TEXT, "a slot held while waiting for a lock");
+    }
+    for (size_t i = 0; i < s->num_remembered; i++) {
+        const struct script_left *left = &s->remembered[i];
+        (void)snprintf(texts[0], sizeof(texts[0]), "%" PRIu64, left->id);
+        (void)snprintf(texts[1], sizeof(texts[1]), "%" PRIu64, left->until_us);
+        answer_row(&a, 3, (const char *const[]){left->name, texts[0], texts[1]});
+    }
+    s->catalog.locked = true;
+    hand_over(s, r, &a.result);
+    answer_cleanup(&a);
+}
+
+static void give_slot(struct script *s, struct replace *r)
+{
+    s->catalog.slot_held = !s->slots_full;
+    hand_over(s, r,
+              &(struct replace_result){.kind = s->slots_full ? REPLACE_FULL : REPLACE_LOCKED});
+}
+
+/* What is not a statement. */
+static void carry_out(struct script *s, struct replace *r, enum replace_request_kind kind,
+                      uint64_t until_ms)
+{
+    switch (kind) {
+    case REPLACE_LOCK:
+        give_lock(s, r);
+        break;
+    case REPLACE_SLOT:
+        give_slot(s, r);
+        break;
+    case REPLACE_END_SLOT:
+        s->catalog.slot_held = false;
+        hand_over(s, r, &(struct replace_result){.kind = REPLACE_OK});
+        break;
+    case REPLACE_WAIT:
+        s->catalog.now_ms = until_ms > s->catalog.now_ms ? until_ms : s->catalog.now_ms;
+        hand_over(s, r, &(struct replace_result){.kind = REPLACE_WAITED});
+        break;
+    case REPLACE_RUN:
+    case REPLACE_DONE:
+        break;
+    }
 }
 
 /* Memory that failed for one call is there again. */
@@ -217,30 +193,35 @@ static bool do_request(struct script *s, struct replace *r, struct replace_reque
     enum replace_request_kind kind = request->kind;
     enum replace_reason why = REPLACE_SHUTDOWN;
     uint64_t until_ms = request->until_ms;
+    bool cancellable = request->cancellable;
     s->catalog.racing = false;
+    if (s->meanwhile != NULL) {
+        s->meanwhile(s);
+    }
+    if (fault == FAULT_CANCEL_HITS && !cancellable) {
+        f = NULL; /* then the server is not told */
+        fault = FAULT_NONE;
+    }
     if (f != NULL) {
-        bool by_others = fault >= FAULT_TARGET_DROPPED && fault <= FAULT_TEMP_SWAPPED;
+        bool by_others = fault >= FAULT_TARGET_DROPPED && fault <= FAULT_INDEX_CREATED;
         bool lost = fault == FAULT_LOST_BEFORE || fault == FAULT_LOST_AFTER;
-        f->applied = by_others ? change_by_others(&s->catalog, fault)
-                               : kind == REPLACE_RUN || lost || is_cancel(fault, &why);
+        f->applied = by_others ? fault_by_others(&s->catalog, fault)
+                               : kind == REPLACE_RUN || lost || fault_is_cancel(fault, &why);
         if (lost && kind != REPLACE_RUN) {
             hand_over(s, r, &(struct replace_result){.kind = REPLACE_LOST});
             return false;
         }
     }
-    if (is_cancel(fault, &why)) {
+    if (fault_is_cancel(fault, &why)) {
         replace_cancel(r, why, moment_of(s));
         if (replace_next(r, request)) {
             return true;
         }
     }
     if (kind == REPLACE_RUN) {
-        run_statement(s, r, s->sql[at], fault);
-    } else if (kind == REPLACE_LOCK) {
-        hand_over(s, r, &(struct replace_result){.kind = REPLACE_LOCKED});
+        run_statement(s, r, s->sql[at], cancellable, fault);
     } else {
-        s->catalog.now_ms = until_ms > s->catalog.now_ms ? until_ms : s->catalog.now_ms;
-        hand_over(s, r, &(struct replace_result){.kind = REPLACE_WAITED});
+        carry_out(s, r, kind, until_ms);
     }
     return false;
 }
@@ -253,7 +234,7 @@ static void converse(struct script *s, struct replace *r)
         struct script_fault *first = fault_at(s, s->num_requests, true);
         enum replace_reason why = REPLACE_SHUTDOWN;
         if (first != NULL && !asked && !first->applied) {
-            first->applied = is_cancel(first->fault, &why);
+            first->applied = fault_is_cancel(first->fault, &why);
             replace_cancel(r, why, moment_of(s));
         }
         if (!asked && !replace_next(r, &request)) {
@@ -275,6 +256,27 @@ static const char *or_nothing(const char *text)
     return text != NULL ? text : "";
 }
 
+static void note_lists(struct script *s, const struct replace_outcome *outcome)
+{
+    s->left_known = outcome->left_known;
+    for (size_t i = 0; outcome->left_known && i < outcome->num_left; i++) {
+        if (s->num_left == SCRIPT_LEFT) {
+            abort();
+        }
+        struct script_left *left = &s->left[s->num_left++];
+        (void)snprintf(left->name, CATALOG_NAME, "%s", outcome->left[i].name);
+        left->id = outcome->left[i].id;
+        left->until_us = outcome->left[i].until_us;
+    }
+    size_t len = 0;
+    for (size_t i = 0; outcome->kind == REPLACE_PLANNED && i < outcome->num_plan; i++) {
+        len += (size_t)snprintf(s->plan + len, sizeof(s->plan) - len, "%s\n", outcome->plan[i]);
+        if (len >= sizeof(s->plan)) {
+            abort();
+        }
+    }
+}
+
 static void note_outcome(struct script *s, struct replace *r)
 {
     const struct replace_outcome *outcome = replace_outcome(r);
@@ -293,6 +295,7 @@ static void note_outcome(struct script *s, struct replace *r)
         (void)snprintf(s->raw, SCRIPT_TEXT, "%.*s", (int)outcome->raw_len,
                        (const char *)outcome->raw);
     }
+    note_lists(s, outcome);
     while (replace_next_notice(r, &n) && s->num_notices < SCRIPT_NOTICES) {
         (void)snprintf(s->notices[s->num_notices++], SCRIPT_TEXT, "%s\n%s\n%s\n%s", n.severity,
                        n.message, or_nothing(n.detail), or_nothing(n.hint));
@@ -303,9 +306,12 @@ void script_run(struct script *s)
 {
     static const char usual[] = "CREATE OR REPLACE MATERIALIZED VIEW mv AS SELECT a FROM t";
     const char *text = s->text != NULL ? s->text : usual;
-    struct replace_settings settings = {.values[SETTING_BUILD] = s->build,
-                                        .values[SETTING_DRAIN_MIN] = 500};
-    s->before = s->catalog;
+    struct catalog *c = &s->catalog;
+    s->before = *c;
+    c->needs_lock = true;
+    c->plan = s->mode == REPLACE_PLAN;
+    c->gap_allowed = s->settings.values[SETTING_ZERO_DOWNTIME] == REPLACE_ZERO_DOWNTIME_OFF;
+    c->keeps_old = s->settings.values[SETTING_KEEP_OLD] != 0;
     /* An allocation of exactly its size: the sanitizer guards the end. */
     char *exact = malloc(strlen(text));
     if (exact == NULL) {
@@ -313,8 +319,7 @@ void script_run(struct script *s)
     }
     memcpy(exact, text, strlen(text));
     mem_fail_at(s->memory_fails_at != 0 ? s->memory_fails_at : SIZE_MAX);
-    struct replace *r =
-        replace_new(exact, strlen(text), &settings, REPLACE_CARRY_OUT, moment_of(s));
+    struct replace *r = replace_new(exact, strlen(text), &s->settings, s->mode, moment_of(s));
     free(exact);
     memory_returns(s);
     s->made = r != NULL;
@@ -344,4 +349,37 @@ size_t script_find_step(const struct script *s, const char *step, size_t num)
         }
     }
     return SCRIPT_REQUESTS;
+}
+
+void script_again(struct script *s)
+{
+    /* What a run fills in is one block, between what is set up and `before`. */
+    size_t from = offsetof(struct script, made);
+    memset((char *)s + from, 0, offsetof(struct script, before) - from);
+    s->catalog = s->before;
+    for (size_t i = 0; i < SCRIPT_FAULTS; i++) {
+        s->faults[i].applied = false;
+    }
+}
+
+size_t script_find_run(struct script *s, const char *step, size_t num)
+{
+    script_run(s);
+    size_t at = script_find_step(s, step, num);
+    script_again(s);
+    return at;
+}
+
+uint64_t script_now_us(const struct script *s)
+{
+    return moment_of(s).unix_us;
+}
+
+bool script_sent(const struct script *s, const char *beginning)
+{
+    bool sent = false;
+    for (size_t i = 0; i < s->num_requests; i++) {
+        sent = sent || strncmp(s->sql[i], beginning, strlen(beginning)) == 0;
+    }
+    return sent;
 }

@@ -12,7 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SCRIPT_REQUESTS = 400, SCRIPT_FAULTS = 2, SCRIPT_TEXT = 4096, SCRIPT_NOTICES = 8 };
+enum {
+    SCRIPT_REQUESTS = 400,
+    SCRIPT_FAULTS = 2,
+    SCRIPT_TEXT = 4096,
+    SCRIPT_NOTICES = 24,
+    SCRIPT_LEFT = 6
+};
 
 enum fault {
     FAULT_NONE,
@@ -24,6 +30,9 @@ enum fault {
     FAULT_TEMP_DROPPED,   /* likewise what was built */
     FAULT_TEMP_RENAMED,
     FAULT_TEMP_SWAPPED,
+    FAULT_INDEX_DROPPED, /* by somebody else, one of the view */
+    FAULT_INDEX_RENAMED,
+    FAULT_INDEX_CREATED,
     FAULT_CANCEL_FIRST, /* before the request is asked for, one for each reason */
     FAULT_GONE_FIRST,
     FAULT_SHUTDOWN_FIRST,
@@ -47,14 +56,26 @@ struct script_fault {
     bool applied; /* set by script_run */
 };
 
+/* What the process remembers of the family. */
+struct script_left {
+    char name[CATALOG_NAME];
+    uint64_t id;
+    uint64_t until_us;
+};
+
 struct script {
     struct catalog catalog;
     const char *text; /* of the client; NULL: a replacement of mv */
-    enum replace_build build;
+    struct replace_settings settings;
+    enum replace_mode mode;
+    struct script_left remembered[SCRIPT_LEFT];
+    size_t num_remembered;
+    bool slots_full;
     struct script_fault faults[SCRIPT_FAULTS];
-    const char *late_error;         /* text of FAULT_ERROR_LATE; NULL: a plain one */
-    size_t memory_fails_at;         /* the engine's allocation that fails, from 1; 0: none */
-    bool memory_fails_for_one_call; /* there is memory again at the next call; else never */
+    const char *late_error;              /* text of FAULT_ERROR_LATE; NULL: a plain one */
+    size_t memory_fails_at;              /* the engine's allocation that fails, from 1; 0: none */
+    bool memory_fails_for_one_call;      /* there is memory again at the next call; else never */
+    void (*meanwhile)(struct script *s); /* called before each request is carried out; or NULL */
 
     /* Filled by script_run. */
     bool made; /* replace_new gave an engine */
@@ -73,15 +94,29 @@ struct script {
     char stamp[32];
     char view_name[2 * CATALOG_NAME];
     size_t num_notices;
-    char notices[SCRIPT_NOTICES][SCRIPT_TEXT]; /* severity, message, detail, hint, a line each */
-    char problem[SCRIPT_TEXT];                 /* of script_kept_promise */
+    char notices[SCRIPT_NOTICES][SCRIPT_TEXT]; /* severity, message, detail, hint: a line each */
+    bool left_known;
+    size_t num_left;
+    struct script_left left[SCRIPT_LEFT];
+    char plan[4 * SCRIPT_TEXT]; /* its lines */
+    char problem[SCRIPT_TEXT];  /* of script_kept_promise */
 
     struct catalog before;
 };
 
 void script_init(struct script *s, unsigned major, unsigned minor);
+/* The object is left from an earlier replacement, kept until then (0: not on purpose), and the
+ * process remembers it. */
+void script_remember(struct script *s, struct catalog_object *o, uint64_t until_us);
 /* Runs from replace_new to REPLACE_DONE or, at the latest, SCRIPT_REQUESTS. */
 void script_run(struct script *s);
+/* script_again makes everything ready for another run: the catalog is as before the last one. */
+void script_again(struct script *s);
+/* script_find_run runs what is set up, finds the request as script_find_step does, and makes
+ * everything ready for another run. */
+size_t script_find_run(struct script *s, const char *step, size_t num);
+/* The clock of the script at its start. */
+uint64_t script_now_us(const struct script *s);
 /* script_kept_promise: false with the reason in s->problem. */
 bool script_kept_promise(struct script *s);
 /* script_unchanged: objects and background_ddl are what they were before the run. */
@@ -91,5 +126,7 @@ bool script_says(const struct script *s, const char *text);
 /* The request whose step has this name, the num-th of them from 0; SCRIPT_REQUESTS if there is
  * none. */
 size_t script_find_step(const struct script *s, const char *step, size_t num);
+/* Was a statement sent that begins like this? */
+bool script_sent(const struct script *s, const char *beginning);
 
 #endif

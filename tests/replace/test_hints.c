@@ -33,7 +33,7 @@ static const struct {
     {"/**/ SELECT 1", HINTS_READ, "background progress 0"},
     {"/* mvswap: bild=foreground */ SELECT 1", HINTS_BAD, "42704"},
     {"/* mvswap: build=fast */ SELECT 1", HINTS_BAD, "22023"},
-    {"/* mvswap: keep_old=1h */ SELECT 1", HINTS_BAD, "0A000"},
+    {"/* mvswap: dependents=keep */ SELECT 1", HINTS_BAD, "0A000"},
     {"/* mvswap: build */ SELECT 1", HINTS_BAD, "22023"},
     {"/* mvswap: build= */ SELECT 1", HINTS_BAD, "22023"},
     {"/* mvswap: build='foreground */ SELECT 1", HINTS_BAD, "22023"},

@@ -12,16 +12,50 @@
 static struct script s;
 
 /* When a line of the expected conversation is there. */
-enum { ALWAYS = 0, BACKGROUND = 1, FOREGROUND = 2, JOBS = 4, NO_JOBS = 8, SETS = 16, OWNER = 32 };
+enum {
+    ALWAYS = 0,
+    BACKGROUND = 1,
+    FOREGROUND = 2,
+    JOBS = 4,
+    NO_JOBS = 8,
+    SETS = 16,
+    OWNER = 32,
+    CONFIG = 64
+};
 
-/* Lines of SQL with {tmp} for the temporary name; "": a wait. */
+#define RELATION(id_)                                                                              \
+    "SELECT r.definition, r.acl, o.name FROM rw_catalog.rw_relations r"                            \
+    " LEFT JOIN rw_catalog.rw_users o ON o.id = r.owner WHERE r.id = " id_
+#define INDEXES                                                                                    \
+    "SELECT i.id, i.name, i.definition FROM rw_catalog.rw_indexes i"                               \
+    " WHERE i.primary_table_id = 10 ORDER BY i.id"
+#define JOB(id_)                                                                                   \
+    "SELECT j.parallelism, j.resource_group FROM rw_catalog.rw_streaming_jobs j WHERE j.id = " id_
+#define COLUMNS(id_)                                                                               \
+    "SELECT c.name, c.data_type FROM rw_catalog.rw_columns c WHERE c.relation_id = " id_           \
+    " AND NOT c.is_hidden ORDER BY c.position"
+#define DEPENDENTS                                                                                 \
+    "SELECT x.objid, s.name, d.name, d.relation_type FROM rw_catalog.rw_depend x"                  \
+    " LEFT JOIN rw_catalog.rw_relations d ON d.id = x.objid"                                       \
+    " LEFT JOIN rw_catalog.rw_schemas s ON s.id = d.schema_id WHERE x.refobjid = 10"
+#define READS                                                                                      \
+    "SELECT x.refobjid, s.name, d.name FROM rw_catalog.rw_depend x"                                \
+    " LEFT JOIN rw_catalog.rw_relations d ON d.id = x.refobjid"                                    \
+    " LEFT JOIN rw_catalog.rw_schemas s ON s.id = d.schema_id"                                     \
+    " WHERE x.objid = 14 ORDER BY x.refobjid"
+#define IDS                                                                                        \
+    "SELECT r.name, r.id, r.relation_type FROM rw_catalog.rw_relations r"                          \
+    " JOIN rw_catalog.rw_schemas s ON s.id = r.schema_id"                                          \
+    " WHERE s.name = 'public' AND r.name IN ('mv', 'mv_tmp_{}')"
+
+/* Lines of SQL with {} for the stamp; "": a wait. */
 static const struct line {
     unsigned when; /* all of these */
     const char *sql;
 } conversation[] = {
     {ALWAYS, "SELECT version(), current_user, current_schema(), current_database()"},
     {ALWAYS, "\"dev\".\"public\".\"mv\""},
-    {ALWAYS, "SELECT r.id, r.relation_type, o.name, r.definition, r.acl"
+    {ALWAYS, "SELECT r.id, r.relation_type, o.name, r.definition"
              " FROM rw_catalog.rw_relations r"
              " JOIN rw_catalog.rw_schemas s ON s.id = r.schema_id"
              " LEFT JOIN rw_catalog.rw_users o ON o.id = r.owner"
@@ -29,57 +63,75 @@ static const struct line {
     {ALWAYS, "SELECT u.name FROM rw_catalog.rw_users u WHERE u.is_super"},
     {ALWAYS, "SHOW MATERIALIZED VIEWS FROM \"public\""},
     {JOBS, "SELECT j.status FROM rw_catalog.rw_streaming_jobs j WHERE j.id = 10"},
-    {ALWAYS, "SELECT i.name FROM rw_catalog.rw_indexes i WHERE i.primary_table_id = 10"},
+    {ALWAYS, INDEXES},
     {ALWAYS, "DESCRIBE \"public\".\"mv\""},
-    {ALWAYS, "SELECT x.objid, s.name, d.name, d.relation_type FROM rw_catalog.rw_depend x"
-             " LEFT JOIN rw_catalog.rw_relations d ON d.id = x.objid"
-             " LEFT JOIN rw_catalog.rw_schemas s ON s.id = d.schema_id WHERE x.refobjid = 10"},
+    {ALWAYS, RELATION("10")},
+    {JOBS, JOB("10")},
+    {ALWAYS, COLUMNS("10")},
+    {ALWAYS, DEPENDENTS},
     {ALWAYS, "SELECT p.ddl_statement FROM rw_catalog.rw_ddl_progress p"},
+    {ALWAYS, "CREATE VIEW \"public\".\"mv_probe_{}\"  AS SELECT a FROM t"},
+    {ALWAYS, "SELECT r.id, r.relation_type, r.definition FROM rw_catalog.rw_relations r"
+             " JOIN rw_catalog.rw_schemas s ON s.id = r.schema_id"
+             " WHERE s.name = 'public' AND r.name = 'mv_probe_{}'"},
+    {ALWAYS, COLUMNS("13")},
+    {ALWAYS, "SELECT x.objid, x.refobjid, s.name, d.name, d.relation_type"
+             " FROM rw_catalog.rw_depend x"
+             " LEFT JOIN rw_catalog.rw_relations d ON d.id = x.refobjid"
+             " LEFT JOIN rw_catalog.rw_schemas s ON s.id = d.schema_id"
+             " WHERE x.objid IN (10, 13)"},
+    {ALWAYS, "DROP VIEW \"public\".\"mv_probe_{}\""},
+    {ALWAYS, "(slot)"},
     {ALWAYS, "SHOW background_ddl"},
     {BACKGROUND | SETS, "SET background_ddl = true"},
     {FOREGROUND | SETS, "SET background_ddl = false"},
-    {ALWAYS, "CREATE MATERIALIZED VIEW {tmp} AS SELECT a FROM t"},
+    {ALWAYS, "CREATE MATERIALIZED VIEW mv_tmp_{} AS SELECT a FROM t"},
     {BACKGROUND | SETS, "SET background_ddl = false"},
     {FOREGROUND | SETS, "SET background_ddl = true"},
     {JOBS, "SELECT m.id, j.status FROM rw_catalog.rw_materialized_views m"
            " JOIN rw_catalog.rw_schemas s ON s.id = m.schema_id"
            " LEFT JOIN rw_catalog.rw_streaming_jobs j ON j.id = m.id"
-           " WHERE s.name = 'public' AND m.name = '{tmp}'"},
+           " WHERE s.name = 'public' AND m.name = 'mv_tmp_{}'"},
     {NO_JOBS, "SELECT m.id FROM rw_catalog.rw_materialized_views m"
               " JOIN rw_catalog.rw_schemas s ON s.id = m.schema_id"
-              " WHERE s.name = 'public' AND m.name = '{tmp}'"},
+              " WHERE s.name = 'public' AND m.name = 'mv_tmp_{}'"},
     {ALWAYS, "SHOW MATERIALIZED VIEWS FROM \"public\""},
-    {ALWAYS, "SELECT r.definition, r.acl, o.name FROM rw_catalog.rw_relations r"
-             " LEFT JOIN rw_catalog.rw_users o ON o.id = r.owner WHERE r.id = 13"},
-    {OWNER, "ALTER MATERIALIZED VIEW \"public\".\"{tmp}\" OWNER TO \"alice\""},
-    {ALWAYS, "SELECT x.objid, s.name, d.name, d.relation_type FROM rw_catalog.rw_depend x"
-             " LEFT JOIN rw_catalog.rw_relations d ON d.id = x.objid"
-             " LEFT JOIN rw_catalog.rw_schemas s ON s.id = d.schema_id WHERE x.refobjid = 10"},
+    {ALWAYS, RELATION("14")},
+    {ALWAYS, COLUMNS("14")},
+    {ALWAYS, READS},
+    {ALWAYS, INDEXES},
+    {ALWAYS, "(end of slot)"},
+    {ALWAYS, "DESCRIBE \"public\".\"mv\""},
+    {ALWAYS, RELATION("10")},
+    {JOBS, JOB("10")},
+    {JOBS, JOB("14")},
+    {CONFIG, "SELECT c.key, c.value FROM rw_catalog.rw_streaming_job_config c WHERE c.id = 10"
+             " ORDER BY c.key"},
+    {OWNER, "ALTER MATERIALIZED VIEW \"public\".\"mv_tmp_{}\" OWNER TO \"alice\""},
+    {ALWAYS, RELATION("14")},
+    {ALWAYS, DEPENDENTS},
     {ALWAYS, "SELECT p.ddl_statement FROM rw_catalog.rw_ddl_progress p"},
-    {ALWAYS, "SELECT r.name, r.id, r.relation_type FROM rw_catalog.rw_relations r"
-             " JOIN rw_catalog.rw_schemas s ON s.id = r.schema_id"
-             " WHERE s.name = 'public' AND r.name IN ('mv', '{tmp}')"},
-    {ALWAYS, "ALTER MATERIALIZED VIEW \"public\".\"{tmp}\" SWAP WITH \"public\".\"mv\""},
-    {ALWAYS, "SELECT r.name, r.id, r.relation_type FROM rw_catalog.rw_relations r"
-             " JOIN rw_catalog.rw_schemas s ON s.id = r.schema_id"
-             " WHERE s.name = 'public' AND r.name IN ('mv', '{tmp}')"},
+    {ALWAYS, READS},
+    {ALWAYS, IDS},
+    {ALWAYS, "ALTER MATERIALIZED VIEW \"public\".\"mv_tmp_{}\" SWAP WITH \"public\".\"mv\""},
+    {ALWAYS, IDS},
     {ALWAYS, ""},
-    {ALWAYS, "SELECT r.name, r.id, r.relation_type FROM rw_catalog.rw_relations r"
-             " JOIN rw_catalog.rw_schemas s ON s.id = r.schema_id"
-             " WHERE s.name = 'public' AND r.name IN ('mv', '{tmp}')"},
-    {ALWAYS, "DROP MATERIALIZED VIEW \"public\".\"{tmp}\""},
+    {ALWAYS, "SHOW PROCESSLIST"},
+    {ALWAYS, ""},
+    {ALWAYS, "SHOW PROCESSLIST"},
+    {ALWAYS, IDS},
+    {ALWAYS, "DROP MATERIALIZED VIEW \"public\".\"mv_tmp_{}\""},
 };
 
-/* Writes `line` with the temporary name of the run in place of {tmp}. */
+/* Writes `line` with the stamp of the run in place of {}. */
 static const char *expected_text(const char *line)
 {
     static char text[SCRIPT_TEXT];
-    const char *mark = strstr(line, "{tmp}");
+    const char *mark = strstr(line, "{}");
     if (mark == NULL) {
         return line;
     }
-    (void)snprintf(text, sizeof(text), "%.*smv_tmp_%s%s", (int)(mark - line), line, s.stamp,
-                   mark + strlen("{tmp}"));
+    (void)snprintf(text, sizeof(text), "%.*s%s%s", (int)(mark - line), line, s.stamp, mark + 2);
     return text;
 }
 
@@ -117,7 +169,8 @@ Test(replace_happy, exact_conversation)
         bool was_on = (i & 2) != 0;
         bool owner = (i & 4) != 0;
         script_init(&s, major, minor);
-        s.build = foreground ? REPLACE_BUILD_FOREGROUND : REPLACE_BUILD_BACKGROUND;
+        s.settings.values[SETTING_BUILD] =
+            foreground ? REPLACE_BUILD_FOREGROUND : REPLACE_BUILD_BACKGROUND;
         s.catalog.background_ddl = was_on;
         s.catalog.build_ms = 0;
         if (owner) {
@@ -126,9 +179,10 @@ Test(replace_happy, exact_conversation)
         expect_success("exact");
         bool jobs = major > 2 || minor >= 6;
         expect_conversation((foreground ? FOREGROUND : BACKGROUND) | (jobs ? JOBS : NO_JOBS) |
-                            (foreground == was_on ? SETS : 0) | (owner ? OWNER : 0));
+                            (foreground == was_on ? SETS : 0) | (owner ? OWNER : 0) |
+                            (major > 2 || minor >= 8 ? CONFIG : 0));
         struct catalog_object *live = catalog_find(&s.catalog, "public", "mv");
-        cr_expect(eq(u64, live->id, 13));
+        cr_expect(eq(u64, live->id, 14));
         cr_expect(eq(str, live->owner, (char *)(owner ? "alice" : "root")));
         cr_expect(eq(ptr, catalog_by_id(&s.catalog, 10), NULL));
         cr_assert(eq(sz, s.num_notices, 2));
@@ -146,7 +200,7 @@ Test(replace_happy, waits_for_the_build)
     expect_success("slow");
     cr_expect(ge(u64, s.catalog.now_ms, 100000 + 500));
     cr_expect(lt(u64, s.catalog.now_ms, 103000));
-    cr_expect(lt(sz, s.num_requests, 260));
+    cr_expect(lt(sz, s.num_requests, 280));
 }
 
 Test(replace_happy, drains_before_the_drop)
@@ -154,8 +208,9 @@ Test(replace_happy, drains_before_the_drop)
     script_init(&s, 2, 7);
     expect_success("drain");
     size_t drain = script_find_step(&s, "drain", 0);
-    cr_expect(eq(sz, script_find_step(&s, "drop", 0), drain + 2));
+    cr_expect(eq(sz, script_find_step(&s, "drop", 0), drain + 5));
     cr_expect(eq(sz, script_find_step(&s, "ids after the swap", 0), drain - 1));
+    cr_expect(not(s.left_known && s.num_left != 0));
 }
 
 Test(replace_happy, plan_that_cannot_run_in_the_background)
@@ -206,7 +261,8 @@ Test(replace_happy, names)
     char full[2 * CATALOG_NAME + 2];
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         for (int form = LISTING_QUALIFIED; form <= LISTING_QUOTED_WHERE_DUE; form++) {
-            script_init(&s, 2, 7);
+            /* Before 2.8 a view called like a keyword is refused (test_replace_regressions.c). */
+            script_init(&s, 2, 8);
             name_the_view(&names[i], text);
             s.catalog.listing = (enum listing_form)form;
             expect_success(names[i].written);

@@ -3,7 +3,7 @@
  * crashes, nothing leaks, and the promise of replace.h holds, by what is on the server and by what
  * is said.
  */
-#include "script.h"
+#include "scenarios.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -12,77 +12,55 @@
 
 enum { MOST_ALLOCATIONS = 3000 };
 
+static struct script prepared;
 static struct script s;
 
-static void usual(void)
-{
-    script_init(&s, 2, 7);
-}
-
-static void foreground_with_owner(void)
-{
-    script_init(&s, 2, 2);
-    s.build = REPLACE_BUILD_FOREGROUND;
-    (void)snprintf(s.catalog.objects[0].owner, 64, "alice");
-}
-
-static void first_creation(void)
-{
-    script_init(&s, 2, 7);
-    s.catalog.objects[0] = (struct catalog_object){0};
-    s.catalog.target_id = 0;
-}
-
-static void refused_early(void)
-{
-    script_init(&s, 2, 7);
-    (void)catalog_add(&s.catalog, "public", "i", "index", s.catalog.target_id);
-}
-
-static void refused_late(void)
-{
-    script_init(&s, 2, 7);
-    s.catalog.build_reads[0] = s.catalog.target_id;
-}
-
-static void cancelled_while_building(void)
-{
-    script_init(&s, 2, 2);
-    s.catalog.build_ms = 100000;
-    s.faults[0] = (struct script_fault){.at = 16, .fault = FAULT_CANCEL};
-}
-
-static void taken_name(void)
-{
-    script_init(&s, 2, 6);
-    s.catalog.names_taken = 1;
-}
-
-static void lost_in_the_swap(void)
-{
-    script_init(&s, 2, 7);
-    s.faults[0] = (struct script_fault){.at = 26, .fault = FAULT_LOST_AFTER};
-}
-
+/* Each is a scenario, perhaps with a first fault of its own. */
 static const struct {
-    const char *name;
-    void (*prepare)(void);
+    const char *scenario;
+    const char *step;
+    enum fault fault;
 } runs[] = {
-    {"whole run", usual},
-    {"foreground, another owner", foreground_with_owner},
-    {"first creation", first_creation},
-    {"refused early", refused_early},
-    {"refused late", refused_late},
-    {"cancelled while building", cancelled_while_building},
-    {"a taken name", taken_name},
-    {"lost in the swap", lost_in_the_swap},
+    {"2.7, background", NULL, FAULT_NONE},
+    {"2.2, rich", NULL, FAULT_NONE},
+    {"2.7, first creation", NULL, FAULT_NONE},
+    {"2.7, undone at the end", NULL, FAULT_NONE},
+    {"2.2, undone while building", NULL, FAULT_NONE},
+    {"2.7, a taken name", NULL, FAULT_NONE},
+    {"2.7, background", "swap", FAULT_LOST_AFTER},
+    {"2.7, rich", NULL, FAULT_NONE},
+    {"2.7, rich", "hand over index names", FAULT_ERROR},
+    {"2.7, keeps the old view", NULL, FAULT_NONE},
+    {"2.7, leftovers", NULL, FAULT_NONE},
+    {"2.7, readers that do not end", NULL, FAULT_NONE},
+    {"2.7, unchanged", NULL, FAULT_NONE},
+    {"2.7, plan", NULL, FAULT_NONE},
+    {"2.7, plan, zero_downtime = off", NULL, FAULT_NONE},
+    {"2.7, zero_downtime = off", NULL, FAULT_NONE},
+    {"2.7, undone while an index is built", NULL, FAULT_NONE},
+    {"3.0, the cluster recovers", NULL, FAULT_NONE},
+    {"2.7, hooks", NULL, FAULT_NONE},
+    {"2.7, hooks", "after_swap", FAULT_ERROR},
+    {"2.7, a late swap", NULL, FAULT_NONE},
+    {"2.7, an index with a temporary name", NULL, FAULT_NONE},
+    {"3.0, the configuration of a job", NULL, FAULT_NONE},
 };
+
+static void prepare(size_t run)
+{
+    scenario_prepare(scenario_find(runs[run].scenario), &prepared);
+    if (runs[run].step != NULL) {
+        size_t at = script_find_run(&prepared, runs[run].step, 0);
+        prepared.faults[1] = (struct script_fault){.at = at, .fault = runs[run].fault};
+    }
+}
 
 static size_t fail_each(size_t run, bool for_one_call)
 {
     size_t nth = 1;
+    prepare(run);
     for (; nth < MOST_ALLOCATIONS; nth++) {
-        runs[run].prepare();
+        memcpy(&s, &prepared, sizeof(s));
         s.memory_fails_at = nth;
         s.memory_fails_for_one_call = for_one_call;
         script_run(&s);
@@ -91,7 +69,7 @@ static size_t fail_each(size_t run, bool for_one_call)
             continue;
         }
         cr_expect(script_kept_promise(&s), "%s, allocation %zu of the engine, in \"%s\": %s",
-                  runs[run].name, nth, s.num_requests != 0 ? s.steps[s.num_requests - 1] : "",
+                  runs[run].scenario, nth, s.num_requests != 0 ? s.steps[s.num_requests - 1] : "",
                   s.problem);
         if (!for_one_call && s.num_allocations < nth) {
             break;
@@ -108,7 +86,7 @@ Test(replace_memory, none_is_left)
     for (size_t run = 0; run < sizeof(runs) / sizeof(runs[0]); run++) {
         size_t num = fail_each(run, false);
         cr_expect(lt(sz, num, MOST_ALLOCATIONS));
-        (void)printf("%s: %zu allocations\n", runs[run].name, num - 1);
+        (void)printf("%s: %zu allocations\n", runs[run].scenario, num - 1);
     }
 }
 

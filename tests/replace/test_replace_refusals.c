@@ -19,13 +19,12 @@ static struct catalog_object *mv(void)
 /* Runs what was set up, in both builds and with both settings of the session. */
 static void expect_refusal(const char *what, const char *sqlstate, const char *says)
 {
-    struct catalog prepared = s.catalog;
-    const char *text = s.text;
     for (unsigned i = 0; i < 4; i++) {
-        memset(&s, 0, sizeof(s));
-        s.catalog = prepared;
-        s.text = text;
-        s.build = (i & 1) != 0 ? REPLACE_BUILD_FOREGROUND : REPLACE_BUILD_BACKGROUND;
+        if (i != 0) {
+            script_again(&s);
+        }
+        s.settings.values[SETTING_BUILD] =
+            (i & 1) != 0 ? REPLACE_BUILD_FOREGROUND : REPLACE_BUILD_BACKGROUND;
         s.catalog.background_ddl = (i & 2) != 0;
         script_run(&s);
         cr_expect(script_kept_promise(&s), "%s: %s", what, s.problem);
@@ -33,7 +32,7 @@ static void expect_refusal(const char *what, const char *sqlstate, const char *s
         cr_expect(eq(int, s.outcome, REPLACE_FAILED), "%s", what);
         cr_expect(eq(str, s.sqlstate, (char *)sqlstate), "%s: %s", what, s.error);
         cr_expect(ne(ptr, strstr(s.error, says), NULL), "%s: %s", what, s.error);
-        cr_expect(not(script_says(&s, "DROP MATERIALIZED VIEW")), "%s", what);
+        cr_expect(not(script_says(&s, "\nDROP ")), "%s", what);
     }
     (void)printf("%-40s -> %s %.*s\n", what, s.sqlstate, (int)strcspn(s.error, "\n"), s.error);
 }
@@ -86,55 +85,52 @@ Test(replace_refusals, version_without_swap)
     expect_refusal("1.10", "0A000", "SWAP");
 }
 
-Test(replace_refusals, would_lose_something)
-{
-    script_init(&s, 2, 7);
-    (void)catalog_add(&s.catalog, "public", "mv_i", "index", s.catalog.target_id);
-    expect_refusal("an index", "0A000", "mv_i");
-
-    script_init(&s, 2, 7);
-    for (unsigned i = 0; i < 12; i++) {
-        char name[16];
-        (void)snprintf(name, sizeof(name), "i%u", i);
-        (void)catalog_add(&s.catalog, "public", name, "index", s.catalog.target_id);
-    }
-    expect_refusal("twelve indexes", "0A000", "and more.");
-
-    script_init(&s, 2, 7);
-    (void)snprintf(mv()->comment, sizeof(mv()->comment), "totals");
-    expect_refusal("a comment", "0A000", "its comments");
-    cr_expect(not(was_built()));
-}
-
-Test(replace_refusals, grants)
+Test(replace_refusals, unreadable_grants)
 {
     static const struct {
         const char *acl;
         const char *says;
     } rows[] = {
-        {"{root=arwd/root,alice=r/root}", "\"alice\""},
-        {"{root=arwd/root,\"a b=r*/root\"}", "\"a b\""},
+        {"{root=arwd/root,alice=w/root}", "\"alice\""},
+        {"{root=arwd/root,alice=rw/root}", "\"alice\""},
+        {"{root=arwd/root,\"a b=arwd/root\"}", "\"a b\""},
         {"{\"a=b=r/root\"}", "a=b=r/root"},
-        {"{\"a\\\"b=r/root\"}", "a\"b"},
+        {"{alice=r/b/c}", "alice=r/b/c"},
+        {"{\"a\\\"b=x/root\"}", "a\"b"},
         {"{=r/root}", "=r/root"},
-        {"alice=r/root", "(unreadable)"},
-        {"{root=arwd/root", "(unreadable)"},
-        {"{root=arwd/root}x", "(unreadable)"},
+        {"alice=r/root", "cannot be read"},
+        {"{root=arwd/root", "cannot be read"},
+        {"{root=arwd/root}x", "cannot be read"},
+        {"{alice=r/root,bob}", "\"bob\""},
+        {"{alice=r/root,bob=r}", "\"bob=r\""},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         script_init(&s, 2, 7);
         (void)snprintf(mv()->acl, sizeof(mv()->acl), "%s", rows[i].acl);
         expect_refusal(rows[i].acl, "0A000", rows[i].says);
         cr_expect(not(was_built()));
+        cr_expect(not(script_sent(&s, "CREATE ")));
     }
 }
 
-Test(replace_refusals, default_privileges_of_the_new_view)
+Test(replace_refusals, unreadable_grants_of_the_new_view)
 {
     script_init(&s, 2, 7);
-    s.catalog.build_acl = "{root=arwd/root,al=r/root}";
+    s.catalog.build_acl = "{root=arwd/root,al=w/root}";
     expect_refusal("default privileges", "0A000", "\"al\"");
     cr_expect(was_built());
+}
+
+/* Default privileges that somebody else's REVOKE cannot take back: not a superuser's. */
+Test(replace_refusals, grants_that_cannot_be_taken_back)
+{
+    script_init(&s, 2, 7);
+    s.catalog.user = "alice";
+    (void)snprintf(mv()->owner, CATALOG_WORD, "alice");
+    s.catalog.default_grantees[0] = "al";
+    expect_refusal("default privileges by root", "0A000", "cannot be given to the new one exactly");
+    cr_expect(was_built());
+    cr_expect(not(script_sent(&s, "ALTER ")));
 }
 
 Test(replace_refusals, dependents)
@@ -217,9 +213,18 @@ Test(replace_refusals, still_creating)
         expect_refusal("still being created", "55006", "still being created");
         cr_expect(not(was_built()));
     }
+    /* Others, whose names hold its own, are listed. */
+    static const char *const others[] = {"public_mv", "public mv", "mv2", "m", "public.mv2"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        script_init(&s, 2, 2);
+        mv()->finished_ms = 1000000;
+        (void)catalog_add(&s.catalog, "public", others[i], "materialized view", 0);
+        expect_refusal(others[i], "55006", "still being created");
+    }
     /* Listed, but its job is not done: after a restart of the frontend. */
     script_init(&s, 2, 7);
-    s.faults[0] = (struct script_fault){.at = 5, .fault = FAULT_NO_ROWS};
+    s.faults[0] =
+        (struct script_fault){.at = script_find_run(&s, "inspect job", 0), .fault = FAULT_NO_ROWS};
     script_run(&s);
     cr_expect(eq(str, s.sqlstate, (char *)"55006"));
     cr_expect(script_unchanged(&s));
@@ -230,6 +235,12 @@ Test(replace_refusals, reads_itself)
     script_init(&s, 2, 7);
     s.catalog.build_reads[1] = s.catalog.target_id;
     expect_refusal("reads itself", "42P17", "reads the view that it replaces");
+    cr_expect(not(was_built()));
+    /* What the probe could not tell is seen on the new view. */
+    script_again(&s);
+    s.catalog.probe_refusal = "no";
+    expect_refusal("reads itself, the probe is refused", "42P17",
+                   "reads the view that it replaces");
     cr_expect(was_built());
 }
 
@@ -314,6 +325,9 @@ Test(replace_refusals, cancelled)
         script_init(&s, 2, 7);
         s.faults[0] = (struct script_fault){.at = i / 4, .fault = rows[i % 4].fault};
         script_run(&s);
+        if (!s.faults[0].applied) {
+            continue;
+        }
         cr_expect(script_unchanged(&s), "request %zu", i / 4);
         cr_expect(eq(str, s.sqlstate, (char *)rows[i % 4].sqlstate), "request %zu", i / 4);
     }

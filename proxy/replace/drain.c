@@ -1,0 +1,211 @@
+/*
+ * drain: after the swap the old view is dropped only when no statement that was already reading it
+ * runs any more: it would fail (`table id N has been dropped`, docs/risingwave.md 13). The process
+ * list shows the statements of all users on all frontends. In doubt a statement counts.
+ */
+#include "replace_internal.h"
+
+#include "sql_format.h"
+#include "sql_scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    AGAIN_MS = 250,
+    /* Two readings in a row: a statement may be between two lists. */
+    QUIET_READINGS = 2,
+    /* Other frontends learn of a swap a moment later (38 to 167 ms were seen): what began there
+     * meanwhile reads the old view, too. */
+    LATE_MS = 250,
+    /* Who cancels waits no longer than this for drain_min; a longer one leaves the old view. */
+    LEAST_MS = 500,
+    /* The process list cuts longer texts, and says so behind the cut: "...(truncated,N)". */
+    INFO_CUT = 1024
+};
+static const char cut_mark[] = "(truncated,";
+
+/* The last columns of SHOW PROCESSLIST are Id, User, Host, Database, Time, Info, counted from the
+ * end: before 2.5 there is no worker's id in front. */
+enum { PROCESS_ID = 6, PROCESS_TIME = 2, PROCESS_INFO = 1, MOST_OF_PROCESS = 6 };
+
+static const char *process_cell(const struct replace_result *result, size_t row, size_t from_end)
+{
+    return cell(result, row, result->num_columns - from_end);
+}
+
+bool stops_draining(const struct replace *r)
+{
+    return r->cancelled && r->cancel_reason != REPLACE_CLIENT_GONE;
+}
+
+enum step begin_drain(struct replace *r)
+{
+    if (r->old_left) {
+        return after_old(r);
+    }
+    if (r->settings.values[SETTING_KEEP_OLD] != 0) {
+        return keep_old(r); /* whoever reads it goes on */
+    }
+    r->wait_until_ms = r->swapped_ms + r->settings.values[SETTING_DRAIN_MIN];
+    r->drain_ends_ms = r->swapped_ms + r->settings.values[SETTING_DRAIN];
+    r->quiet_readings = 0;
+    return STEP_DRAIN_MIN;
+}
+
+void ask_drain_min(struct replace *r, struct replace_request *out)
+{
+    uint64_t least = r->swapped_ms + LEAST_MS;
+    out->kind = REPLACE_WAIT;
+    out->until_ms = stops_draining(r) && least < r->wait_until_ms ? least : r->wait_until_ms;
+}
+
+enum step take_drain_min(struct replace *r, const struct replace_result *result)
+{
+    (void)result;
+    if (r->now.mono_ms < r->wait_until_ms) {
+        warn_leftover(r, "mvswap.drain_min was not waited for: the replacement was cancelled.");
+        leave_old(r, 0);
+        return after_old(r);
+    }
+    return STEP_PROCESSES;
+}
+
+enum step skip_drain(struct replace *r)
+{
+    plan_drain(r);
+    return STEP_ID_BEFORE_DROP;
+}
+
+void ask_processes(struct replace *r, struct replace_request *out)
+{
+    r->processes_asked_ms = r->now.mono_ms;
+    sql_format(&r->sql, "SHOW PROCESSLIST");
+    run(r, out);
+}
+
+/* How long a statement has been running, from "279ms"; UINT64_MAX when that cannot be read. */
+static uint64_t read_time(const char *text)
+{
+    char *end = NULL;
+    if (text == NULL || text[0] < '0' || text[0] > '9') {
+        return UINT64_MAX;
+    }
+    unsigned long long number = strtoull(text, &end, 10);
+    return strcmp(end, "ms") == 0 ? number : UINT64_MAX;
+}
+
+static bool begins_with_fetch(const char *info)
+{
+    struct sql_tokens tokens = {0};
+    if (sql_scan(info, strlen(info), &tokens) != SQL_SCAN_OK) {
+        return true;
+    }
+    bool fetch = tokens.num_items != 0 && sql_token_is_word(info, &tokens.items[0], "fetch");
+    sql_tokens_cleanup(&tokens);
+    return fetch;
+}
+
+static bool names(const char *info, const char *name)
+{
+    struct sql_tokens tokens = {0};
+    if (sql_scan(info, strlen(info), &tokens) != SQL_SCAN_OK) {
+        return true;
+    }
+    bool named = sql_tokens_name(info, &tokens, name, strlen(name));
+    sql_tokens_cleanup(&tokens);
+    return named;
+}
+
+bool process_reads(const struct replace_result *result, size_t row, const char *const *view_names,
+                   size_t num_names, uint64_t older_than_ms)
+{
+    if (result->num_columns < MOST_OF_PROCESS) {
+        return true;
+    }
+    const char *info = process_cell(result, row, PROCESS_INFO);
+    uint64_t time = read_time(process_cell(result, row, PROCESS_TIME));
+    if (info == NULL || info[0] == 0 || time < older_than_ms) {
+        return false; /* idle, or it began when the names were swapped everywhere */
+    }
+    bool reads =
+        strlen(info) >= INFO_CUT || strstr(info, cut_mark) != NULL || begins_with_fetch(info);
+    for (size_t i = 0; i < num_names && !reads; i++) {
+        reads = names(info, view_names[i]);
+    }
+    return reads;
+}
+
+uint64_t older_than_swap(const struct replace *r)
+{
+    /* As of the question: the answer may be late. */
+    uint64_t since = r->processes_asked_ms - r->swapped_ms;
+    return since > LATE_MS ? since - LATE_MS : 0;
+}
+
+/* The ids of those that read it, and how many there are. */
+static size_t add_readers(const struct replace *r, const struct replace_result *result,
+                          struct buf *out_ids)
+{
+    const char *const view_names[] = {r->statement.name, r->view.name};
+    size_t num = 0;
+    for (size_t row = 0; row < result->num_rows; row++) {
+        if (process_reads(result, row, view_names, 2, older_than_swap(r))) {
+            const char *id = result->num_columns < MOST_OF_PROCESS
+                                 ? NULL
+                                 : process_cell(result, row, PROCESS_ID);
+            buf_add_format(out_ids, "%s%s", num == 0 ? "" : ", ", id != NULL ? id : "?");
+            num++;
+        }
+    }
+    return num;
+}
+
+static enum step keep_for_readers(struct replace *r, struct buf *ids)
+{
+    struct buf why = {0};
+    buf_add_format(&why, "Statements that were reading it still run: %s. KILL ends one of them.",
+                   buf_text(ids) != NULL ? buf_text(ids) : "?");
+    const char *text = buf_text(&why);
+    warn_perhaps_left(r, text != NULL ? text : "Statements that were reading it still run.");
+    buf_cleanup(&why);
+    leave_old(r, 0);
+    return after_old(r);
+}
+
+enum step take_processes(struct replace *r, const struct replace_result *result)
+{
+    struct buf ids = {0};
+    size_t num = add_readers(r, result, &ids);
+    enum step next = STEP_DRAIN_WAIT;
+    r->quiet_readings = num == 0 ? r->quiet_readings + 1 : 0;
+    if (r->quiet_readings >= QUIET_READINGS) {
+        next = STEP_ID_BEFORE_DROP;
+    } else if (num != 0 && (r->now.mono_ms >= r->drain_ends_ms || stops_draining(r))) {
+        next = keep_for_readers(r, &ids);
+    }
+    buf_cleanup(&ids);
+    return next;
+}
+
+/* Who reads it cannot be known: it is kept, as when somebody did. */
+enum step refused_processes(struct replace *r, const struct replace_result *result)
+{
+    warn_perhaps_left(r, result->error.message);
+    leave_old(r, 0);
+    return after_old(r);
+}
+
+void ask_drain_wait(struct replace *r, struct replace_request *out)
+{
+    /* After a quiet reading the second one may come soon. */
+    out->kind = REPLACE_WAIT;
+    out->until_ms = r->now.mono_ms + (r->quiet_readings != 0 ? AGAIN_MS / 5 : AGAIN_MS);
+}
+
+enum step take_drain_wait(struct replace *r, const struct replace_result *result)
+{
+    (void)r;
+    (void)result;
+    return STEP_PROCESSES;
+}

@@ -1,0 +1,20 @@
+/*
+ * promise: the parts of the judgement of script.h. Each says false with the reason in s->problem.
+ */
+#ifndef MVSWAP_TESTS_REPLACE_PROMISE_H
+#define MVSWAP_TESTS_REPLACE_PROMISE_H
+
+#include "script.h"
+
+bool promise_broken(struct script *s, const char *what, const char *name);
+/* Was a fault of this range applied? */
+bool promise_met(const struct script *s, enum fault first, enum fault last);
+bool promise_same_object(const struct catalog_object *a, const struct catalog_object *b);
+
+/* promise_carry.c: the new view has what the old one had, or it is told. */
+bool promise_carried(struct script *s);
+/* promise_left.c: what is left is named or remembered; nobody is told to drop anything else. */
+bool promise_leftovers_named(struct script *s);
+bool promise_no_false_claims(struct script *s);
+
+#endif

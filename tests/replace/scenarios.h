@@ -1,0 +1,33 @@
+/*
+ * scenarios: whole replacements that the tables of tests go through: every request of each, crossed
+ * with faults (test_replace_matrix.c) and with failing allocations (test_replace_memory.c).
+ */
+#ifndef MVSWAP_TESTS_REPLACE_SCENARIOS_H
+#define MVSWAP_TESTS_REPLACE_SCENARIOS_H
+
+#include "script.h"
+
+struct scenario {
+    const char *name;
+    void (*prepare)(struct script *s);
+    /* A first fault, at the num-th request of that step; NULL: none. */
+    const char *step;
+    size_t num;
+    enum fault fault;
+};
+
+extern const struct scenario scenarios[];
+extern const size_t num_scenarios;
+
+/* Prepares `s` with the first fault of the scenario, which it finds by a run. */
+void scenario_prepare(const struct scenario *scenario, struct script *s);
+const struct scenario *scenario_find(const char *name);
+
+/* What the view of a rich scenario has: two indexes with comments, grants, comments. */
+void scenario_enrich(struct script *s);
+/* The query is what the view has already. */
+void scenario_unchanged(struct script *s);
+/* A statement that reads mv, from `began_ms` to `ends_ms`. */
+void scenario_add_reader(struct script *s, uint64_t began_ms, uint64_t ends_ms);
+
+#endif

@@ -1,0 +1,153 @@
+/* script_faults: see script_faults.h. */
+#include "script_faults.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *const fault_names[FAULT_COUNT] = {
+    [FAULT_NONE] = "ok",
+    [FAULT_ERROR] = "error",
+    [FAULT_ERROR_LATE] = "error, took effect",
+    [FAULT_TARGET_DROPPED] = "view dropped by others",
+    [FAULT_TARGET_RENAMED] = "view renamed by others",
+    [FAULT_TARGET_SWAPPED] = "view swapped by others",
+    [FAULT_TEMP_DROPPED] = "new view dropped by others",
+    [FAULT_TEMP_RENAMED] = "new view renamed by others",
+    [FAULT_TEMP_SWAPPED] = "new view swapped by others",
+    [FAULT_INDEX_DROPPED] = "index dropped by others",
+    [FAULT_INDEX_RENAMED] = "index renamed by others",
+    [FAULT_INDEX_CREATED] = "index created by others",
+    [FAULT_CANCEL_FIRST] = "cancelled before",
+    [FAULT_GONE_FIRST] = "client gone before",
+    [FAULT_SHUTDOWN_FIRST] = "shut down before",
+    [FAULT_CANCEL] = "cancelled during",
+    [FAULT_GONE] = "client gone during",
+    [FAULT_SHUTDOWN] = "shut down during",
+    [FAULT_CANCEL_HITS] = "cancelled, stopped",
+    [FAULT_LOST_BEFORE] = "lost before effect",
+    [FAULT_LOST_AFTER] = "lost after effect",
+    [FAULT_NO_ROWS] = "no rows",
+    [FAULT_NULLS] = "NULL cells",
+    [FAULT_ODD_CELLS] = "odd cells",
+};
+
+/* Somebody else drops, renames or swaps what is behind this name. */
+static bool vandalise(struct catalog *c, const char *name, unsigned how)
+{
+    struct catalog_object *o = catalog_find(c, c->target_schema, name);
+    struct catalog_object *theirs = catalog_find(c, c->target_schema, "theirs");
+    if (o == NULL || (how == 2 && theirs == NULL)) {
+        return false;
+    }
+    c->racing = true;
+    o->touched = true;
+    if (how == 0) {
+        catalog_remove(c, o);
+    } else {
+        (void)snprintf(o->name, CATALOG_NAME, "%s", how == 1 ? "stolen" : "theirs");
+    }
+    if (how == 2) {
+        theirs->touched = true;
+        (void)snprintf(theirs->name, CATALOG_NAME, "%s", name);
+    }
+    return true;
+}
+
+/* The name behind which the engine builds, from the objects: "" if there is none. */
+static const char *temporary_name(const struct catalog *c)
+{
+    for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
+        const struct catalog_object *o = &c->objects[i];
+        if (o->id != 0 && strstr(o->name, "_tmp_2") != NULL &&
+            strcmp(o->kind, "materialized view") == 0 && (o->ours || o->id == c->target_id)) {
+            return o->name;
+        }
+    }
+    return "";
+}
+
+static bool change_an_index(struct catalog *c, enum fault fault)
+{
+    struct catalog_object *target = catalog_by_id(c, c->target_id);
+    if (fault == FAULT_INDEX_CREATED) {
+        if (target != NULL) {
+            catalog_add_index(c, "their_index")->touched = true;
+        }
+        return target != NULL;
+    }
+    for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
+        struct catalog_object *o = &c->objects[i];
+        if (o->id == 0 || strcmp(o->kind, "index") != 0 || o->reads[0] != c->target_id) {
+            continue;
+        }
+        c->racing = true;
+        o->touched = true;
+        if (fault == FAULT_INDEX_DROPPED) {
+            *o = (struct catalog_object){0};
+        } else {
+            (void)snprintf(o->name, CATALOG_NAME, "stolen_index");
+        }
+        return true;
+    }
+    return false;
+}
+
+bool fault_by_others(struct catalog *c, enum fault fault)
+{
+    char name[CATALOG_NAME];
+    if (fault >= FAULT_INDEX_DROPPED && fault <= FAULT_INDEX_CREATED) {
+        return change_an_index(c, fault);
+    }
+    if (fault >= FAULT_TARGET_DROPPED && fault <= FAULT_TARGET_SWAPPED) {
+        c->temp_taken = c->temp_taken || c->gap_allowed;
+        return vandalise(c, c->target_name, fault - FAULT_TARGET_DROPPED);
+    }
+    if (fault >= FAULT_TEMP_DROPPED && fault <= FAULT_TEMP_SWAPPED) {
+        (void)snprintf(name, sizeof(name), "%s", temporary_name(c));
+        c->temp_taken = c->temp_taken || fault == FAULT_TEMP_SWAPPED;
+        return vandalise(c, name, fault - FAULT_TEMP_DROPPED);
+    }
+    return false;
+}
+
+/* Rows of other shapes than asked for, and cells that are no numbers, names or states. */
+void fault_distort(struct answer *a, enum fault fault)
+{
+    static const char *const odd[] = {"99999999999999999999", "\xff\"'", "-1", ""};
+    size_t num_columns = a->result.num_columns != 0 ? a->result.num_columns : 2;
+    const char *cells[8] = {NULL};
+    answer_cleanup(a);
+    a->result = (struct replace_result){.kind = REPLACE_OK, .tag = "SELECT 2"};
+    for (size_t i = 0; fault == FAULT_ODD_CELLS && i < num_columns && i < 8; i++) {
+        cells[i] = odd[i % 4];
+    }
+    for (size_t row = 0; fault != FAULT_NO_ROWS && row < 2; row++) {
+        answer_row(a, num_columns, cells);
+    }
+}
+
+bool fault_is_cancel(enum fault fault, enum replace_reason *out_why)
+{
+    switch (fault) {
+    case FAULT_CANCEL:
+    case FAULT_CANCEL_FIRST:
+    case FAULT_CANCEL_HITS:
+        *out_why = REPLACE_CANCELLED_BY_CLIENT;
+        return true;
+    case FAULT_GONE:
+    case FAULT_GONE_FIRST:
+        *out_why = REPLACE_CLIENT_GONE;
+        return true;
+    case FAULT_SHUTDOWN:
+    case FAULT_SHUTDOWN_FIRST:
+        *out_why = REPLACE_SHUTDOWN;
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool fault_comes_first(enum fault fault)
+{
+    return fault >= FAULT_CANCEL_FIRST && fault <= FAULT_SHUTDOWN_FIRST;
+}
