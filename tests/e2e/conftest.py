@@ -44,6 +44,10 @@ class Catalog:
     def leftovers(self) -> set[str]:
         return {name for name in self.names() if "_tmp_" in name or "_probe_" in name}
 
+    def builds(self) -> set[str]:
+        """What is being built, or was: a probe is no build."""
+        return {name for name in self.names() if "_tmp_" in name}
+
     def view_id(self, name: str) -> str:
         return rows(self.conn, f"SELECT id FROM rw_catalog.rw_relations WHERE name = '{name}'")[0][0]
 

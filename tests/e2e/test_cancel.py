@@ -165,7 +165,7 @@ def test_while_it_builds(slow):
     session = Session(slow.port)
     for _ in range(3):
         session.send(REPLACE)
-        assert eventually(catalog.leftovers)
+        assert eventually(catalog.builds)
         cancel = session.cancel()
         error = session.answer(cancel, 10)
         cancel.wait()
@@ -180,7 +180,7 @@ def test_by_a_driver_while_it_builds(slow):
     with connect(slow.port) as conn:
         for cancel in (conn.cancel, conn.cancel_safe):
             canceller = threading.Thread(
-                target=lambda c=cancel: eventually(catalog.leftovers) and c())
+                target=lambda c=cancel: eventually(catalog.builds) and c())
             canceller.start()
             with pytest.raises(psycopg.errors.QueryCanceled):
                 conn.execute(REPLACE)
@@ -193,7 +193,7 @@ def test_ten_cancels_at_once_have_one_answer(slow):
     catalog = Catalog(slow.server.port)
     session = Session(slow.port)
     session.send(REPLACE)
-    assert eventually(catalog.leftovers)
+    assert eventually(catalog.builds)
     cancels = [session.cancel() for _ in range(10)]
     assert session.answer()["C"] == "57014"
     for cancel in cancels:
@@ -208,7 +208,7 @@ def test_while_it_waits_for_another_replacement_of_the_view(slow):
     catalog = Catalog(slow.server.port)
     first, second = Session(slow.port), Session(slow.port)
     first.send(REPLACE)
-    assert eventually(catalog.leftovers)
+    assert eventually(catalog.builds)
     before = len(slow.server.statements())
     second.send(REPLACE)
     assert eventually(lambda: any("is_super" in s or "version" in s
@@ -230,7 +230,7 @@ def test_in_the_extended_protocol(slow):
                            ("Parse", {"sql": "SELECT 2"}), ("Bind", {}), ("Execute", {}),
                            ("Sync", None), ("Query", "SELECT 3")):
         session.conn.send(*play.encode(name, argument))
-    assert eventually(catalog.leftovers)
+    assert eventually(catalog.builds)
     cancel = session.cancel()
     assert session.answer(cancel)["C"] == "57014"
     cancel.wait()
@@ -246,7 +246,7 @@ def test_in_a_batch_it_stops_the_rest(slow):
     catalog = Catalog(slow.server.port)
     session = Session(slow.port)
     session.send(f"SELECT 1; {REPLACE}; SELECT 2")
-    assert eventually(catalog.leftovers)
+    assert eventually(catalog.builds)
     cancel = session.cancel()
     assert session.answer(cancel)["C"] == "57014"
     cancel.wait()
@@ -255,8 +255,10 @@ def test_in_a_batch_it_stops_the_rest(slow):
     session.close()
 
 
-def test_while_the_old_view_is_kept_it_has_succeeded():
-    with serving(flags=["--drain-min", "1.5"]) as proxy:
+@pytest.mark.parametrize("drain_min, left", [("0.4", 0), ("20", 1)])
+def test_while_the_old_view_is_kept_it_has_succeeded(drain_min, left):
+    """A long drain_min is not waited for: the old view is left, and named."""
+    with serving(flags=["--drain-min", drain_min]) as proxy:
         make_view(proxy.server.port)
         catalog = Catalog(proxy.server.port)
         session = Session(proxy.port)
@@ -264,8 +266,14 @@ def test_while_the_old_view_is_kept_it_has_succeeded():
         assert eventually(lambda: is_at(proxy, SWAP))
         assert eventually(lambda: catalog.definition("m").endswith(NEW))
         cancel = session.cancel()
-        assert session.answer(cancel) is None
+        assert session.answer(cancel, 10) is None
         cancel.wait()
+        hints = [value["H"] for name, value in session.heard
+                 if name == "NoticeResponse" and value["S"] == "WARNING"]
+        assert hints == [f'DROP MATERIALIZED VIEW "public"."{name}";' for name in catalog.leftovers()]
+        assert len(hints) == left
+        for hint in hints:
+            session.run(hint)
         assert_replaced(catalog, session)
         session.close()
 
@@ -278,7 +286,7 @@ def test_before_the_build_has_been_answered():
         view_id = catalog.view_id("m")
         session = Session(proxy.port)
         session.send(REPLACE)
-        assert eventually(catalog.leftovers)
+        assert eventually(catalog.builds)
         cancel = session.cancel()
         error = session.answer(cancel, 10)
         cancel.wait()
@@ -292,7 +300,7 @@ def test_a_build_that_the_server_moves_to_the_foreground(slow):
     catalog = Catalog(slow.server.port)
     session = Session(slow.port)
     session.send("CREATE OR REPLACE MATERIALIZED VIEW m AS SELECT 7 AS a")
-    assert eventually(catalog.leftovers)
+    assert eventually(catalog.builds)
     cancel = session.cancel()
     assert session.answer(cancel, 10)["C"] == "57014"
     cancel.wait()
@@ -306,7 +314,7 @@ def test_what_the_client_has_sent_behind_it_is_not_hit(slow):
     session = Session(slow.port)
     session.send(REPLACE)
     session.conn.send("Q", b"SELECT 'behind', pg_sleep(0.2)\0")
-    assert eventually(catalog.leftovers)
+    assert eventually(catalog.builds)
     cancel = session.cancel()
     assert session.answer(cancel)["C"] == "57014"
     cancel.wait()
@@ -325,10 +333,13 @@ def test_at_any_moment_it_is_undone_or_done(build):
         make_view(proxy.server.port)
         catalog = Catalog(proxy.server.port)
         session = Session(proxy.port)
+        begin = time.monotonic()
+        session.run(REPLACE)
+        whole = time.monotonic() - begin
         view_id = catalog.view_id("m")
         for number in range(TRIES):
             session.send(f"CREATE OR REPLACE MATERIALIZED VIEW m AS SELECT a, {number} AS n FROM t")
-            time.sleep(source.uniform(0, 0.2))
+            time.sleep(source.uniform(0, 1.3 * whole))
             cancel = session.cancel()
             error = session.answer()
             cancel.wait()
@@ -350,7 +361,7 @@ def test_after_a_cancelled_replacement_twenty_succeed():
         catalog = Catalog(proxy.server.port)
         session = Session(proxy.port)
         session.send(REPLACE)
-        assert eventually(catalog.leftovers)
+        assert eventually(catalog.builds)
         cancel = session.cancel()
         assert session.answer(cancel)["C"] == "57014"
         cancel.wait()

@@ -63,13 +63,15 @@ def assert_fails_then_succeeds(world, portal, sqlstate: str) -> None:
 
 @pytest.mark.parametrize("build, sqlstate", [("background", "57014"), ("foreground", "XX000")])
 def test_a_build_that_fails(portal, build, sqlstate):
-    with one_world("--build-fail", "m_tmp@1", flags=flags(build)) as world:
+    # In the foreground it is tried once more, as behind a recovery: the server's words are the same.
+    faults = ["--build-fail", "m_tmp@1"] + ["--build-fail", "m_tmp@2"] * (build == "foreground")
+    with one_world(*faults, flags=flags(build)) as world:
         assert_fails_then_succeeds(world, portal, sqlstate)
 
 
 @pytest.mark.parametrize("build", ["background", "foreground"])
-@pytest.mark.parametrize("fault", ["^CREATE MATERIALIZED VIEW m_tmp@1", "rw_streaming_jobs j ON@1",
-                                   "r.acl, o.name@1", "rw_depend@2", "SWAP WITH@1"])
+@pytest.mark.parametrize("fault", ["^CREATE MATERIALIZED VIEW m_tmp@1",
+                                   "r.acl, o.name@1", "x.refobjid = @2", "SWAP WITH@1"])
 def test_a_step_that_fails(portal, build, fault):
     with one_world("--fail", fault, flags=flags(build)) as world:
         assert_fails_then_succeeds(world, portal, "XX000")
@@ -109,7 +111,7 @@ def test_a_client_that_leaves_during_the_build(portal, build, how):
         before = world.catalog.view_id("m")
         client = Client(world.port)
         client.send(*portal[0], execute("p"), *one(SELECT), SYNC)
-        assert eventually(world.catalog.leftovers) != set()
+        assert eventually(world.catalog.builds) != set()
         if how == "terminated":
             client.send(b"X\0\0\0\4")
         elif how == "reset":

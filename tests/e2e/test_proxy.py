@@ -157,7 +157,7 @@ def test_sigterm_ends_idle_sessions_and_lets_a_replacement_finish():
 
         thread = threading.Thread(target=replace)
         thread.start()
-        assert eventually(Catalog(proxy.server.port).leftovers)
+        assert eventually(Catalog(proxy.server.port).builds)
         proxy.signal(signal.SIGTERM)
         name, fields = idle.recv(10)
         assert (name, fields["S"], fields["C"]) == ("ErrorResponse", "FATAL", "57P01")

@@ -1,17 +1,26 @@
 """SET, RESET and SHOW of mvswap's settings, in both protocols and by several drivers."""
 
 import asyncio
+import itertools
 
 import asyncpg
 import psycopg
 import psycopg2
 import pytest
 
-from conftest import REPLACE, connect, make_view, serving
+from conftest import connect, make_view, serving
 
 NAMES = ["zero_downtime", "unchanged", "on_change", "dependents", "columns", "indexes", "check",
          "before_build", "after_swap", "build", "build_timeout", "drain_min", "drain", "keep_old",
          "prepared", "on_disconnect", "notices", "progress_interval"]
+
+
+NUMBERS = itertools.count()
+
+
+def replacing() -> str:
+    """A replacement by something new: of what is unchanged only that is told."""
+    return f"CREATE OR REPLACE MATERIALIZED VIEW m AS SELECT a, b, {next(NUMBERS)} AS n FROM t"
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +76,22 @@ def test_all_are_shown_with_their_source(session):
 
 def test_it_does_what_it_says(session):
     session.run("SET mvswap.notices = off")
-    session.run(REPLACE)
+    session.run(replacing())
     assert session.told == []
     session.run("RESET mvswap.notices")
-    session.run(REPLACE)
+    session.run(replacing())
+    assert len(session.told) == 2
+
+
+def test_what_is_unchanged_is_built_anew_when_that_is_wanted(session):
+    sql = replacing()
+    session.run(sql)
+    session.told.clear()
+    session.run(sql)
+    assert session.told == ['Materialized view "public.m" is unchanged: nothing was done.']
+    session.run("SET mvswap.unchanged = rebuild")
+    session.told.clear()
+    session.run(sql)
     assert len(session.told) == 2
 
 
@@ -87,7 +108,7 @@ def test_it_does_what_it_says(session):
      'invalid value for setting "mvswap.check": it holds more than one statement', "Write one query."),
     ("SET mvswap.after_swap = 'SELECT 1 WHERE $1'", "22023",
      'invalid value for setting "mvswap.after_swap": it holds a parameter', "Nothing is bound to $1 here."),
-    ("SET mvswap.keep_old = '1h'", "0A000", "mvswap.keep_old cannot be changed yet",
+    ("SET mvswap.dependents = 'keep'", "0A000", "mvswap.dependents cannot be changed yet",
      "This version knows its default only."),
 ])
 def test_errors_are_full(session, sql, code, message, hint):
@@ -162,19 +183,19 @@ def test_psycopg2(proxy):
 
 def test_a_hint_holds_for_its_statement(session):
     session.run("SET mvswap.notices = progress")
-    session.run(REPLACE.replace("VIEW m", "VIEW /* mvswap: notices=off */ m"))
+    session.run(replacing().replace("VIEW m", "VIEW /* mvswap: notices=off */ m"))
     assert session.told == []
-    session.run("/* mvswap: notices='summary' */ " + REPLACE)
+    session.run("/* mvswap: notices='summary' */ " + replacing())
     assert len(session.told) == 2 and session.value("notices") == "progress"
 
 
 @pytest.mark.parametrize("hint, code", [("notice=off", "42704"), ("notices=loud", "22023"),
-                                        ("notices", "22023"), ("keep_old=1h", "0A000")])
+                                        ("notices", "22023"), ("dependents=keep", "0A000")])
 def test_a_hint_is_never_ignored(proxy, session, hint, code):
     with connect(proxy.server.port) as direct:
         before = direct.execute("SELECT id FROM rw_catalog.rw_relations WHERE name = 'm'").fetchall()
         with pytest.raises(psycopg.Error) as caught:
-            session.run(f"{REPLACE} /* mvswap: {hint} */")
+            session.run(f"{replacing()} /* mvswap: {hint} */")
         assert caught.value.sqlstate == code
         assert before == direct.execute(
             "SELECT id FROM rw_catalog.rw_relations WHERE name = 'm'").fetchall()
@@ -251,8 +272,8 @@ def test_in_a_batch_a_replacement_goes_by_what_was_set(proxy):
     with connect(proxy.port) as conn:
         told = []
         conn.add_notice_handler(lambda diagnostic: told.append(diagnostic.message_primary))
-        done = answers(conn, f"SET mvswap.notices = off; {REPLACE}; SELECT 1; SET mvswap.notices = summary;"
-                       f" {REPLACE}; SELECT a FROM m ORDER BY a")
+        done = answers(conn, f"SET mvswap.notices = off; {replacing()}; SELECT 1; SET mvswap.notices ="
+                       f" summary; {replacing()}; SELECT a FROM m ORDER BY a")
         assert [tag for tag, _ in done] == ["SET_VARIABLE", "CREATE_MATERIALIZED_VIEW", "SELECT 1",
                                             "SET_VARIABLE", "CREATE_MATERIALIZED_VIEW", "SELECT 2"]
         assert len(told) == 2
@@ -292,7 +313,7 @@ def test_start_up_options(options, changed):
 @pytest.mark.parametrize("options, message", [
     ("-c mvswap.notice=off", "unrecognized setting"),
     ("--mvswap.build=x", "invalid value for setting"),
-    ("-c mvswap.keep_old=1h", "cannot be changed yet"),
+    ("-c mvswap.dependents=keep", "cannot be changed yet"),
     ("-c nope=1", "nope"),
 ])
 def test_bad_start_up_options_end_the_login(options, message):
