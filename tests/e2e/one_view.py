@@ -74,6 +74,7 @@ class World:
 
 @contextlib.contextmanager
 def one_world(*switches: str, flags=("--drain-min", "0")):
-    with serving(*switches, flags=flags) as proxy:
+    # Tests repeat their statements.
+    with serving(*switches, flags=[*flags, "--unchanged", "rebuild"]) as proxy:
         make_view(proxy.server.port)
         yield World(proxy, Catalog(proxy.server.port))

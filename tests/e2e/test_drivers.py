@@ -272,7 +272,9 @@ def table_through(conn) -> list[tuple]:
 @pytest.mark.parametrize("driver", SYNCHRONOUS)
 def test_a_failing_build(build, driver):
     flags = ["--drain-min", "0", "--build", build]
-    with one_world("--build-fail", "m_tmp@1", flags=flags) as world:
+    # In the foreground it is tried once more, as behind a recovery: the server's words are the same.
+    faults = ["--build-fail", "m_tmp@1"] + ["--build-fail", "m_tmp@2"] * (build == "foreground")
+    with one_world(*faults, flags=flags) as world:
         conn, replace, _ = SYNCHRONOUS[driver](world.port)
         with pytest.raises((psycopg.Error, psycopg2.Error), match="fail"):
             replace()
