@@ -167,8 +167,10 @@ class Case:
         assert eventually(lambda: poller.num_answers and writer.num_rows, 5), poller.errors
         try:
             self.session.send(rich.REPLACE)
-            with contextlib.suppress(OSError):
-                self.session.until_ready()
+            # Whoever is killed waits for nothing: a socket that is being read would stay open.
+            if self.kind != "client killed" or not self.world.link.struck.wait(5):
+                with contextlib.suppress(OSError):
+                    self.session.until_ready()
             assert eventually(self.at_rest, 15), self.told()
         finally:
             for thread in (poller, writer):
@@ -217,6 +219,10 @@ class Case:
             for name in renamed:
                 assert name in told, (name, told)
         self.judge_left(left, told)
+        if self.kind in ("client killed", "cancel"):
+            # Up to the swap it is undone, from then on it is done.
+            sent = self.world.link.statements[:self.at + 1]
+            assert is_new == any(" SWAP WITH " in statement for statement in sent)
         if self.kind in ("fails", "cancel"):
             self.judge_answer(is_new)
         elif self.kind.startswith("cut"):
