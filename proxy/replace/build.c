@@ -48,7 +48,7 @@ enum step begin_build(struct replace *r, struct build *build)
     r->building = build;
     r->poll_interval_ms = POLL_FIRST_MS;
     /* When it could not be put back after the last CREATE it is still what that one wanted. */
-    bool as_wanted = r->background == NULL && r->background_on == wants_background(r);
+    bool as_wanted = !r->background_changed && r->background_on == wants_background(r);
     return as_wanted ? create_step(r) : STEP_BACKGROUND_SET;
 }
 
@@ -68,7 +68,7 @@ static void ask_set_background(struct replace *r, struct replace_request *out, b
 void ask_background_set(struct replace *r, struct replace_request *out)
 {
     /* Marked before it is sent: whatever becomes of the answer, putting it back is harmless. */
-    r->background = r->background_on ? "true" : "false";
+    r->background_changed = true;
     ask_set_background(r, out, wants_background(r));
 }
 
@@ -149,7 +149,7 @@ void run_create(struct replace *r, struct replace_request *out)
 
 void ask_create(struct replace *r, struct replace_request *out)
 {
-    if (r->view.attempts++ == 0) {
+    if (r->view.name == NULL) {
         start_build_clock(r);
     }
     if (!name_view(r)) {
@@ -172,7 +172,7 @@ enum step create_answered(struct replace *r)
     r->building->answered = true;
     r->building->answered_ms = r->now.mono_ms;
     r->poll_interval_ms = POLL_FIRST_MS;
-    return r->background != NULL ? STEP_BACKGROUND_RESTORE : STEP_POLL_STATUS;
+    return r->background_changed ? STEP_BACKGROUND_RESTORE : STEP_POLL_STATUS;
 }
 
 enum step take_create(struct replace *r, const struct replace_result *result)
@@ -201,12 +201,17 @@ static bool name_is_taken(const struct replace *r, const struct replace_server_e
     return false;
 }
 
+/* A recovery has removed what was being built in the foreground. */
+static bool job_died(const struct replace_server_error *error)
+{
+    return strstr(error->message, "failed to wait streaming job finish") != NULL;
+}
+
 /* Errors that may come although the server has taken the job: the way back from meta was lost, or
  * the answer could not be read here. A cancel and a recovery have removed it. */
 bool may_have_been_taken_on(const struct replace_server_error *error)
 {
-    if (strstr(error->message, "Cancelled: create") != NULL ||
-        strstr(error->message, "failed to wait streaming job finish") != NULL) {
+    if (strstr(error->message, "Cancelled: create") != NULL || job_died(error)) {
         return false;
     }
     return strstr(error->message, "gRPC request to meta service") != NULL ||
@@ -216,8 +221,7 @@ bool may_have_been_taken_on(const struct replace_server_error *error)
 /* A recovery of the cluster has ended it, or keeps it from beginning. */
 static bool cluster_recovers(const struct replace_server_error *error)
 {
-    return strstr(error->message, "failed to wait streaming job finish") != NULL ||
-           strstr(error->message, "The cluster is ") != NULL;
+    return job_died(error) || strstr(error->message, "The cluster is ") != NULL;
 }
 
 /* A recovery removes what is built in the foreground, and in the background what has not met its
@@ -228,7 +232,7 @@ static bool may_try_again(struct replace *r, const struct replace_server_error *
     if (!cluster_recovers(error) || r->cancelled) {
         return false;
     }
-    bool died = strstr(error->message, "failed to wait streaming job finish") != NULL;
+    bool died = job_died(error);
     if (died && b->died) {
         return false;
     }
@@ -297,7 +301,7 @@ static enum step after_create(struct replace *r)
 enum step take_background_restore(struct replace *r, const struct replace_result *result)
 {
     (void)result;
-    r->background = NULL;
+    r->background_changed = false;
     return after_create(r);
 }
 

@@ -288,8 +288,7 @@ enum step skip_end_slot(struct replace *r)
     if (!zero_downtime(r)) {
         return end_recreated(r);
     }
-    return settings_sql(&r->settings, SETTING_CHECK)[0] != 0 ? STEP_CHECK
-                                                             : begin_facts(r, PHASE_CARRY);
+    return has_sql(r, SETTING_CHECK) ? STEP_CHECK : begin_facts(r, PHASE_CARRY);
 }
 
 enum step take_end_slot(struct replace *r, const struct replace_result *result)

@@ -110,11 +110,6 @@ static const struct replace_result *new_columns(const struct replace *r)
     return &r->new_columns.rows;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a != NULL && b != NULL && strcmp(a, b) == 0;
-}
-
 /* How many columns at the beginning are the same. */
 static size_t num_same_columns(const struct replace *r)
 {
@@ -196,8 +191,7 @@ static enum step check_off(struct replace *r)
                         : "A query with parameters cannot be tried as a plain view.",
                     "The view was not changed. mvswap.zero_downtime = on replaces it.");
     }
-    if (settings_sql(&r->settings, SETTING_CHECK)[0] != 0 ||
-        r->settings.values[SETTING_KEEP_OLD] != 0) {
+    if (has_sql(r, SETTING_CHECK) || r->settings.values[SETTING_KEEP_OLD] != 0) {
         return fail(r, "0A000", "mvswap.check and mvswap.keep_old need mvswap.zero_downtime = on",
                     NULL, NULL);
     }
@@ -221,13 +215,13 @@ enum step decide(struct replace *r)
     }
     bool unchanged = r->change == CHANGE_NONE;
     if (unchanged && r->settings.values[SETTING_UNCHANGED] == REPLACE_UNCHANGED_SKIPS) {
-        return end_untouched(r, "is unchanged: nothing was done");
+        return end_untouched(r, "is unchanged", "nothing was done");
     }
     if (!unchanged && r->settings.values[SETTING_ON_CHANGE] == REPLACE_CHANGE_FAILS) {
         return refuse_change(r);
     }
     if (!unchanged && r->settings.values[SETTING_ON_CHANGE] == REPLACE_CHANGE_CONTINUES) {
-        return end_untouched(r, "was left as it is: mvswap.on_change is continue");
+        return end_untouched(r, "was left as it is", "mvswap.on_change is continue");
     }
     enum step refusal = r->probe_answered ? check_columns(r) : STEP_COUNT;
     if (refusal == STEP_COUNT && r->probe_answered) {
@@ -240,7 +234,7 @@ enum step decide(struct replace *r)
         return refusal;
     }
     tell_detected(r);
-    return settings_sql(&r->settings, SETTING_BEFORE_BUILD)[0] != 0 ? STEP_BEFORE_BUILD : STEP_SLOT;
+    return has_sql(r, SETTING_BEFORE_BUILD) ? STEP_BEFORE_BUILD : STEP_SLOT;
 }
 
 void ask_before_build(struct replace *r, struct replace_request *out)

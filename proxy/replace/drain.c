@@ -39,6 +39,12 @@ bool stops_draining(const struct replace *r)
     return r->cancelled && r->cancel_reason != REPLACE_CLIENT_GONE;
 }
 
+/* When the time of a setting, counted from the swap, is over. */
+static uint64_t after_swap_ms(const struct replace *r, enum setting setting)
+{
+    return r->swapped_ms + r->settings.values[setting];
+}
+
 enum step begin_drain(struct replace *r)
 {
     if (r->old_left) {
@@ -47,8 +53,6 @@ enum step begin_drain(struct replace *r)
     if (r->settings.values[SETTING_KEEP_OLD] != 0) {
         return keep_old(r); /* whoever reads it goes on */
     }
-    r->wait_until_ms = r->swapped_ms + r->settings.values[SETTING_DRAIN_MIN];
-    r->drain_ends_ms = r->swapped_ms + r->settings.values[SETTING_DRAIN];
     r->quiet_readings = 0;
     return STEP_DRAIN_MIN;
 }
@@ -56,14 +60,15 @@ enum step begin_drain(struct replace *r)
 void ask_drain_min(struct replace *r, struct replace_request *out)
 {
     uint64_t least = r->swapped_ms + LEAST_MS;
+    uint64_t until = after_swap_ms(r, SETTING_DRAIN_MIN);
     out->kind = REPLACE_WAIT;
-    out->until_ms = stops_draining(r) && least < r->wait_until_ms ? least : r->wait_until_ms;
+    out->until_ms = stops_draining(r) && least < until ? least : until;
 }
 
 enum step take_drain_min(struct replace *r, const struct replace_result *result)
 {
     (void)result;
-    if (r->now.mono_ms < r->wait_until_ms) {
+    if (r->now.mono_ms < after_swap_ms(r, SETTING_DRAIN_MIN)) {
         warn_leftover(r, "mvswap.drain_min was not waited for: the replacement was cancelled.");
         leave_old(r, 0);
         return after_old(r);
@@ -181,7 +186,8 @@ enum step take_processes(struct replace *r, const struct replace_result *result)
     r->quiet_readings = num == 0 ? r->quiet_readings + 1 : 0;
     if (r->quiet_readings >= QUIET_READINGS) {
         next = STEP_ID_BEFORE_DROP;
-    } else if (num != 0 && (r->now.mono_ms >= r->drain_ends_ms || stops_draining(r))) {
+    } else if (num != 0 &&
+               (r->now.mono_ms >= after_swap_ms(r, SETTING_DRAIN) || stops_draining(r))) {
         next = keep_for_readers(r, &ids);
     }
     buf_cleanup(&ids);

@@ -115,15 +115,14 @@ enum step end_succeeded(struct replace *r, const char *tag)
     return STEP_DONE;
 }
 
-enum step end_untouched(struct replace *r, const char *why)
+enum step end_untouched(struct replace *r, const char *state, const char *why)
 {
     struct buf message = {0};
     if (r->mode == REPLACE_PLAN) {
-        plan_add(r, "Nothing to do: materialized view \"%s\" %.*s", r->view_name,
-                 (int)strcspn(why, ":"), why);
+        plan_add(r, "Nothing to do: materialized view \"%s\" %s", r->view_name, state);
         return end_planned(r);
     }
-    buf_add_format(&message, "Materialized view \"%s\" %s.", r->view_name, why);
+    buf_add_format(&message, "Materialized view \"%s\" %s: %s.", r->view_name, state, why);
     const char *text = buf_text(&message);
     if (text != NULL) {
         tell(r, REPLACE_NOTICES_SUMMARY, text);
@@ -209,7 +208,7 @@ enum step end_swapped(struct replace *r, const char *why)
     tell_summary(r);
     tell_left(r);
     (void)end_succeeded(r, statement_command_tag(r->statement.kind));
-    bool put_back = r->background != NULL && !r->outcome.server_lost;
+    bool put_back = r->background_changed && !r->outcome.server_lost;
     return put_back ? STEP_UNDO_BACKGROUND : STEP_DONE;
 }
 

@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* Columns of the kept rows. */
-enum { INDEX_ID, INDEX_NAME, INDEX_DEFINITION, NUM_INDEX_COLUMNS };
+enum { INDEX_ID, INDEX_NAME, INDEX_DEFINITION };
 
 size_t num_indexes(const struct replace *r)
 {

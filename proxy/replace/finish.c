@@ -14,8 +14,7 @@ enum step begin_finish(struct replace *r)
 {
     r->made = r->mode == REPLACE_CARRY_OUT ? MADE_SWAPPED : r->made;
     r->index_at = 0;
-    return settings_sql(&r->settings, SETTING_AFTER_SWAP)[0] != 0 ? STEP_AFTER_SWAP
-                                                                  : begin_handover(r);
+    return has_sql(r, SETTING_AFTER_SWAP) ? STEP_AFTER_SWAP : begin_handover(r);
 }
 
 enum step skip_ids_after(struct replace *r)
@@ -51,8 +50,7 @@ enum step refused_after_swap(struct replace *r, const struct replace_result *res
 /* zero_downtime = off: there is nothing to swap, and the hook runs all the same. */
 enum step end_recreated(struct replace *r)
 {
-    return settings_sql(&r->settings, SETTING_AFTER_SWAP)[0] != 0 ? STEP_AFTER_SWAP
-                                                                  : end_without_swap(r);
+    return has_sql(r, SETTING_AFTER_SWAP) ? STEP_AFTER_SWAP : end_without_swap(r);
 }
 
 /* EXPLAIN: nothing was swapped. */

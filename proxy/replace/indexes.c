@@ -78,7 +78,6 @@ enum step next_index(struct replace *r)
 
 void ask_create_index(struct replace *r, struct replace_request *out)
 {
-    r->index.attempts++;
     if (!index_definition_renamed(index_definition(r, r->index_at), r->index.name, r->schema,
                                   r->view.name, &r->sql)) {
         /* It could be read when it was inspected. */
@@ -95,7 +94,7 @@ enum step take_create_index(struct replace *r, const struct replace_result *resu
         /* Built in the foreground: it is finished. */
         r->index.finished = true;
         r->index.answered = true;
-        return r->background != NULL ? STEP_BACKGROUND_RESTORE : after_index(r);
+        return r->background_changed ? STEP_BACKGROUND_RESTORE : after_index(r);
     }
     return create_answered(r);
 }
@@ -135,7 +134,7 @@ enum step skip_index(struct replace *r)
     r->index.sent = false;
     r->index.answered = false;
     r->index_at++;
-    return r->background != NULL ? STEP_BACKGROUND_RESTORE : next_index(r);
+    return r->background_changed ? STEP_BACKGROUND_RESTORE : next_index(r);
 }
 
 static bool carry_comment(struct replace *r, const char *column, const char *text)

@@ -33,12 +33,6 @@ void plan_step(struct replace *r, const char *step, const char *text)
     plan_add(r, "  %zu. %s: %s", r->plan_steps, step, text);
 }
 
-static const char *first_line(const char *text, size_t *out_len)
-{
-    *out_len = strcspn(text, "\n");
-    return text;
-}
-
 static void plan_columns(struct replace *r)
 {
     const struct replace_result *old = &r->old_columns.rows;
@@ -49,9 +43,7 @@ static void plan_columns(struct replace *r)
     }
     for (size_t i = 0; i < old->num_rows || i < new->num_rows; i++) {
         const char *texts[4] = {cell(old, i, 0), cell(old, i, 1), cell(new, i, 0), cell(new, i, 1)};
-        bool same = texts[0] != NULL && texts[2] != NULL && strcmp(texts[0], texts[2]) == 0 &&
-                    texts[1] != NULL && texts[3] != NULL && strcmp(texts[1], texts[3]) == 0;
-        if (!same) {
+        if (!same_text(texts[0], texts[2]) || !same_text(texts[1], texts[3])) {
             plan_add(r, "Column %zu: %s%s%s becomes %s%s%s", i + 1,
                      texts[0] != NULL ? texts[0] : "none", texts[1] != NULL ? " " : "",
                      texts[1] != NULL ? texts[1] : "", texts[2] != NULL ? texts[2] : "none",
@@ -62,7 +54,6 @@ static void plan_columns(struct replace *r)
 
 void plan_change(struct replace *r)
 {
-    size_t len = 0;
     if (r->mode != REPLACE_PLAN) {
         return;
     }
@@ -70,9 +61,9 @@ void plan_change(struct replace *r)
              zero_downtime(r) ? " with zero downtime" : " with a gap: mvswap.zero_downtime is off");
     if (r->probe_refused != NULL) {
         const char *why = strstr(r->probe_refused, "  ");
-        why = first_line(why != NULL ? why + 2 : r->probe_refused, &len);
+        why = why != NULL ? why + 2 : r->probe_refused;
         plan_add(r, "Definition: the server does not take the query as a plain view: %.*s",
-                 (int)len, why);
+                 (int)strcspn(why, "\n"), why);
         return;
     }
     plan_add(r, "Definition: %s",

@@ -11,7 +11,6 @@
 #include "mem.h"
 #include "sql_format.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 static bool name_probe(struct replace *r)
@@ -111,7 +110,7 @@ enum step take_probe_columns(struct replace *r, const struct replace_result *res
 }
 
 /* Columns of the answer about what is read. */
-enum { READER, READ, READ_SCHEMA, READ_NAME, READ_KIND, NUM_READ_COLUMNS };
+enum { READER, READ, READ_SCHEMA, READ_NAME, READ_KIND };
 
 void ask_probe_reads(struct replace *r, struct replace_request *out)
 {
@@ -162,25 +161,24 @@ static bool same_reads(const struct replace *r, const struct replace_result *row
     return true;
 }
 
-/* What the probe reads, as "id, id, ..." in a statement. */
-static bool add_ids(struct replace *r, struct text_list *list)
+/* What the probe reads, as "id, id, ..." */
+static void add_ids_read(struct replace *r)
 {
-    struct buf ids = {0};
+    const char *comma = "";
     for (size_t i = 0; i < r->reads.rows.num_rows; i++) {
         if (cell_id(&r->reads.rows, i, READER) == r->probe_id) {
-            buf_add_format(&ids, "%s%" PRIu64, buf_len(&ids) == 0 ? "" : ", ",
-                           cell_id(&r->reads.rows, i, READ));
+            buf_add_text(&r->sql, comma);
+            sql_format(&r->sql, "%u", cell_id(&r->reads.rows, i, READ));
+            comma = ", ";
         }
     }
-    text_list_cleanup(list);
-    return buf_len(&ids) == 0 ? !buf_failed(&ids) : text_list_take(list, &ids);
 }
 
 enum step take_probe_reads(struct replace *r, const struct replace_result *result)
 {
     r->probe_answered = true;
     r->reads_itself = reads(result, r->probe_id, r->old_id);
-    if (!kept_rows_set(&r->reads, result) || !add_ids(r, &r->ids)) {
+    if (!kept_rows_set(&r->reads, result)) {
         return fail_without_memory(r);
     }
     /* No rows at all are an answer that came too early rather than a query that reads nothing. */
@@ -188,14 +186,14 @@ enum step take_probe_reads(struct replace *r, const struct replace_result *resul
         r->change = CHANGE_SOME;
     }
     /* The rest is asked only to make sure that nothing has changed. */
-    return r->change == CHANGE_NONE && r->ids.num != 0 ? STEP_PROBE_INDIRECT : STEP_PROBE_DROP;
+    return r->change == CHANGE_NONE ? STEP_PROBE_INDIRECT : STEP_PROBE_DROP;
 }
 
 void ask_probe_indirect(struct replace *r, struct replace_request *out)
 {
     sql_format(&r->sql,
                "SELECT x.objid, x.refobjid FROM rw_catalog.rw_depend x WHERE x.objid IN (");
-    buf_add_text(&r->sql, r->ids.items[0]);
+    add_ids_read(r);
     buf_add_text(&r->sql, ")");
     run(r, out);
 }
@@ -252,7 +250,7 @@ void ask_probe_zones(struct replace *r, struct replace_request *out)
 {
     sql_format(&r->sql, "SELECT c.relation_id FROM rw_catalog.rw_columns c"
                         " WHERE c.relation_id IN (");
-    buf_add_text(&r->sql, r->ids.items[0]);
+    add_ids_read(r);
     buf_add_text(&r->sql, ") AND NOT c.is_hidden AND c.data_type LIKE '%with time zone%'");
     run(r, out);
 }
@@ -296,14 +294,6 @@ enum step refused_probe_drop(struct replace *r, const struct replace_result *res
     return decide(r);
 }
 
-static bool same_cell(const struct replace_result *a, size_t a_row, size_t a_column,
-                      const struct replace_result *b, size_t b_row, size_t b_column)
-{
-    const char *in_a = cell(a, a_row, a_column);
-    const char *in_b = cell(b, b_row, b_column);
-    return in_a != NULL && in_b != NULL && strcmp(in_a, in_b) == 0;
-}
-
 /* Is what stands in this row of the new view read by the probe, too, under the same name? */
 static bool probe_read(const struct replace *r, const struct replace_result *new, size_t row)
 {
@@ -311,8 +301,8 @@ static bool probe_read(const struct replace *r, const struct replace_result *new
     for (size_t i = 0; i < old->num_rows; i++) {
         if (cell_id(old, i, READER) == r->probe_id &&
             cell_id(old, i, READ) == cell_id(new, row, 0)) {
-            return same_cell(old, i, READ_SCHEMA, new, row, 1) &&
-                   same_cell(old, i, READ_NAME, new, row, 2);
+            return same_text(cell(old, i, READ_SCHEMA), cell(new, row, 1)) &&
+                   same_text(cell(old, i, READ_NAME), cell(new, row, 2));
         }
     }
     return false;

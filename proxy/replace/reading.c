@@ -45,6 +45,11 @@ uint64_t cell_id(const struct replace_result *result, size_t row, size_t column)
     return strtoull(text, NULL, 10);
 }
 
+bool same_text(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
 char *copy_cell(const struct replace_result *result, size_t row, size_t column)
 {
     const char *text = cell(result, row, column);

@@ -99,7 +99,7 @@ static const struct step_entry steps[STEP_COUNT] = {
     [STEP_UNDO_CANCEL_JOB] = {"undo: cancel the job", ask_undo_cancel_job, take_undo_cancel_job, take_undo_cancel_job, NULL},
     [STEP_UNDO_DROP] = {"undo: drop", ask_undo_drop, take_undo_drop, refused_undo_drop, NULL},
     [STEP_UNDO_WAIT] = {"undo: wait", ask_undo_wait, take_undo_wait, NULL, NULL},
-    [STEP_UNDO_BACKGROUND] = {"undo: background_ddl", ask_undo_background, take_undo_background, take_undo_background, NULL},
+    [STEP_UNDO_BACKGROUND] = {"undo: background_ddl", ask_background_restore, take_undo_background, take_undo_background, NULL},
     [STEP_DONE] = {"done", NULL, NULL, NULL, NULL},
 };
 /* clang-format on */
@@ -180,7 +180,6 @@ void replace_free(struct replace *r)
     facts_cleanup(r);
     mem_free(r->probe_name);
     mem_free(r->probe_refused);
-    text_list_cleanup(&r->ids);
     text_list_cleanup(&r->carry);
     text_list_cleanup(&r->plan);
     mem_free(r->left);

@@ -55,7 +55,6 @@ struct build {
     bool in_doubt; /* answered by an error that may not be the whole truth */
     bool finished;
     uint64_t answered_ms;    /* monotonic */
-    unsigned attempts;       /* of CREATE */
     unsigned taken;          /* names that somebody else's objects had */
     bool died;               /* of a recovery, once */
     uint64_t retry_until_ms; /* while the cluster recovers; 0: it was not seen recovering */
@@ -127,7 +126,6 @@ struct replace {
     bool probe_answered; /* its columns and what it reads are known */
     bool reads_itself;
     enum change change;
-    struct text_list ids; /* of relations, as text, for lists in SQL */
 
     struct text_list carry; /* statements */
     size_t carry_at;
@@ -137,8 +135,8 @@ struct replace {
     size_t num_grants;        /* of users who need one */
     size_t num_comments;
 
-    const char *background; /* "true" or "false": what to put back; NULL: nothing */
-    bool background_on;     /* what the session had */
+    bool background_on;      /* what the session had */
+    bool background_changed; /* and has not now: it is to be put back */
     uint64_t poll_interval_ms;
     uint64_t poll_failing_since_ms; /* 0: the last poll was answered well */
     uint64_t build_started_ms;      /* monotonic */
@@ -148,9 +146,7 @@ struct replace {
     bool hands_off;     /* the names are not as expected after the swap: nothing more is touched */
     bool swap_in_doubt; /* it was answered by an error that may not be the whole truth */
     uint64_t processes_asked_ms;
-    uint64_t drain_ends_ms;
     unsigned quiet_readings; /* of the process list, in a row */
-    uint64_t wait_until_ms;
     unsigned drop_attempts;
     bool job_cancelled; /* since the drop was last tried */
 
@@ -184,6 +180,12 @@ struct replace {
     struct queued_notice *not_carried; /* likewise, it was created anew, but not all was done */
     struct queued_notice *leftover;    /* set aside: the warning about the temporary name */
 };
+
+/* Is there SQL of the client's in that setting? */
+static inline bool has_sql(const struct replace *r, enum setting setting)
+{
+    return settings_sql(&r->settings, setting)[0] != 0;
+}
 
 static inline bool zero_downtime(const struct replace *r)
 {
@@ -319,6 +321,8 @@ enum step begin_undo(struct replace *r);
 /* reading.c. cell: NULL for NULL and for what is not there. cell_id: 0 when no number. */
 const char *cell(const struct replace_result *result, size_t row, size_t column);
 uint64_t cell_id(const struct replace_result *result, size_t row, size_t column);
+/* Both are there, and equal. */
+bool same_text(const char *a, const char *b);
 /* A copy of a cell; NULL also without memory. */
 char *copy_cell(const struct replace_result *result, size_t row, size_t column);
 /* Does a row of SHOW MATERIALIZED VIEWS name this view? */
@@ -349,8 +353,8 @@ enum step fail_without_memory(struct replace *r);
 enum step fail_timed_out(struct replace *r);
 enum step end_not_ours(struct replace *r);
 enum step end_succeeded(struct replace *r, const char *tag);
-/* Success, and nothing was done; `why` ends the sentence "Materialized view x ...". */
-enum step end_untouched(struct replace *r, const char *why);
+/* Success, and nothing was done: "Materialized view x {state}: {why}". */
+enum step end_untouched(struct replace *r, const char *state, const char *why);
 enum step end_lost(struct replace *r);
 /* The swap is done: success, whatever comes later. `why` (or NULL) is the warning's reason for the
  * old view that stays. */

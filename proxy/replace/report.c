@@ -210,9 +210,8 @@ static struct queued_notice *lost_view_notice(const struct replace *r, const cha
     buf_add_format(&hint,
                    "The detail is the definition that it had; its owner was \"%s\", its grants %s.",
                    r->owner, r->acl != NULL ? r->acl : "{}");
-    const char *texts[3] = {buf_text(&message), r->definition, buf_text(&hint)};
-    if (texts[0] != NULL && texts[2] != NULL) {
-        n = notice_new("WARNING", "01000", texts);
+    if (buf_text(&message) != NULL && buf_text(&hint) != NULL) {
+        n = warning_new(buf_text(&message), r->definition, buf_text(&hint));
     }
     buf_cleanup(&message);
     buf_cleanup(&hint);

@@ -230,7 +230,6 @@ enum step take_undo_drop(struct replace *r, const struct replace_result *result)
 void ask_undo_find(struct replace *r, struct replace_request *out);
 void ask_undo_wait(struct replace *r, struct replace_request *out);
 enum step take_undo_wait(struct replace *r, const struct replace_result *result);
-void ask_undo_background(struct replace *r, struct replace_request *out);
 enum step take_undo_background(struct replace *r, const struct replace_result *result);
 enum step refused_index_comments(struct replace *r, const struct replace_result *result);
 enum step refused_probe_create(struct replace *r, const struct replace_result *result);

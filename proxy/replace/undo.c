@@ -26,12 +26,10 @@ bool reserve_spare(struct replace *r)
         longest = len > longest ? len : longest;
     }
     size_t size = 512 + 4 * strlen(r->schema) + 8 * longest;
+    /* zero_downtime = off: CREATE must not fail in the gap. */
+    size += zero_downtime(r) ? 0 : strlen(r->text);
     buf_truncate(&r->spare, 0);
     for (size_t i = 0; i < size; i++) {
-        buf_add_byte(&r->spare, 0);
-    }
-    /* zero_downtime = off: CREATE must not fail in the gap. */
-    for (size_t i = 0; !zero_downtime(r) && r->text[i] != 0; i++) {
         buf_add_byte(&r->spare, 0);
     }
     bool reserved = !buf_failed(&r->spare);
@@ -52,7 +50,7 @@ static enum step next_undo(struct replace *r)
         return STEP_UNDO_FIND;
     }
     /* EXPLAIN has only written down that it would be set. */
-    bool put_back = r->background != NULL && r->mode == REPLACE_CARRY_OUT;
+    bool put_back = r->background_changed && r->mode == REPLACE_CARRY_OUT;
     return put_back ? STEP_UNDO_BACKGROUND : STEP_DONE;
 }
 
@@ -221,19 +219,12 @@ enum step take_undo_wait(struct replace *r, const struct replace_result *result)
     return next_undo(r);
 }
 
-void ask_undo_background(struct replace *r, struct replace_request *out)
-{
-    sql_format(&r->sql,
-               r->background_on ? "SET background_ddl = true" : "SET background_ddl = false");
-    run(r, out);
-}
-
 enum step take_undo_background(struct replace *r, const struct replace_result *result)
 {
     if (result->kind == REPLACE_ERROR) {
         notice(r, "WARNING", "01000", "the session's background_ddl could not be put back",
                result->error.message, NULL);
     }
-    r->background = NULL;
+    r->background_changed = false;
     return STEP_DONE;
 }
