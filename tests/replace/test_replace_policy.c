@@ -2,7 +2,7 @@
  * Tests of what the settings accept and refuse: columns, indexes, on_change, zero_downtime, slots.
  * As in test_replace_refusals.c a refusal leaves the catalog as it was and is one error.
  */
-#include "script.h"
+#include "refusal.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -10,32 +10,6 @@
 #include <string.h>
 
 static struct script s;
-
-/* Runs what was set up, in both builds and with both settings of the session. */
-static void expect_refusal(const char *what, const char *sqlstate, const char *says)
-{
-    for (unsigned i = 0; i < 4; i++) {
-        if (i != 0) {
-            script_again(&s);
-        }
-        s.settings.values[SETTING_BUILD] =
-            (i & 1) != 0 ? REPLACE_BUILD_FOREGROUND : REPLACE_BUILD_BACKGROUND;
-        s.catalog.background_ddl = (i & 2) != 0;
-        script_run(&s);
-        cr_expect(script_kept_promise(&s), "%s: %s", what, s.problem);
-        cr_expect(script_unchanged(&s), "%s: the catalog changed", what);
-        cr_expect(eq(int, s.outcome, REPLACE_FAILED), "%s", what);
-        cr_expect(eq(str, s.sqlstate, (char *)sqlstate), "%s: %s", what, s.error);
-        cr_expect(ne(ptr, strstr(s.error, says), NULL), "%s: %s", what, s.error);
-        cr_expect(not(script_says(&s, "\nDROP ")), "%s", what);
-    }
-    (void)printf("%-40s -> %s %.*s\n", what, s.sqlstate, (int)strcspn(s.error, "\n"), s.error);
-}
-
-static bool was_built(void)
-{
-    return script_find_step(&s, "build", 0) != SCRIPT_REQUESTS;
-}
 
 Test(replace_policy, columns)
 {
@@ -67,8 +41,8 @@ Test(replace_policy, columns)
             catalog_set_column(&s.catalog.build_columns[1], "more", "integer", "");
         }
         if (rows[i / 2].says != NULL) {
-            expect_refusal("columns", "42P16", rows[i / 2].says);
-            cr_expect(eq(int, was_built(), !probed));
+            expect_refusal(&s, "columns", "42P16", rows[i / 2].says);
+            cr_expect(eq(int, was_built(&s), !probed));
             continue;
         }
         script_run(&s);
@@ -82,9 +56,9 @@ Test(replace_policy, index_on_a_column_that_goes)
     script_init(&s, 2, 7);
     (void)catalog_add_index(&s.catalog, "mv_i");
     catalog_set_column(&s.catalog.build_columns[0], "b", "integer", "");
-    expect_refusal("an index on a column that goes", "42703", "\"mv_i\"");
+    expect_refusal(&s, "an index on a column that goes", "42703", "\"mv_i\"");
     cr_expect(script_says(&s, "column \"a\""));
-    cr_expect(not(was_built()));
+    cr_expect(not(was_built(&s)));
     /* Without its indexes it is replaced. */
     script_again(&s);
     s.settings.values[SETTING_INDEXES] = REPLACE_INDEXES_DROPPED;
@@ -101,8 +75,8 @@ Test(replace_policy, index_that_cannot_be_built)
         script_init(&s, 2, minors[i]);
         (void)catalog_add_index(&s.catalog, "mv_i");
         s.catalog.index_refusal = "no such thing";
-        expect_refusal("an index that is refused", "XX000", "no such thing");
-        cr_expect(was_built());
+        expect_refusal(&s, "an index that is refused", "XX000", "no such thing");
+        cr_expect(was_built(&s));
         cr_expect(script_says(&s, "mvswap.indexes = drop"));
     }
 }
@@ -115,8 +89,8 @@ Test(replace_policy, index_with_an_unsafe_definition)
         script_init(&s, 2, 7);
         struct catalog_object *index = catalog_add_index(&s.catalog, "mv_i");
         (void)snprintf(index->definition, CATALOG_TEXT, "%s", definitions[i]);
-        expect_refusal(definitions[i], "55000", "\"mv_i\" could stop the server");
-        cr_expect(not(was_built()));
+        expect_refusal(&s, definitions[i], "55000", "\"mv_i\" could stop the server");
+        cr_expect(not(was_built(&s)));
     }
 }
 
@@ -135,16 +109,16 @@ Test(replace_policy, no_slot)
 {
     script_init(&s, 2, 7);
     s.slots_full = true;
-    expect_refusal("no slot", "53300", "too many replacements at once");
-    cr_expect(not(was_built()));
+    expect_refusal(&s, "no slot", "53300", "too many replacements at once");
+    cr_expect(not(was_built(&s)));
 }
 
 Test(replace_policy, on_change)
 {
     script_init(&s, 2, 7);
     s.settings.values[SETTING_ON_CHANGE] = REPLACE_CHANGE_FAILS;
-    expect_refusal("on_change = fail", "42P07", "exists with another definition");
-    cr_expect(not(was_built()));
+    expect_refusal(&s, "on_change = fail", "42P07", "exists with another definition");
+    cr_expect(not(was_built(&s)));
     script_init(&s, 2, 7);
     s.settings.values[SETTING_ON_CHANGE] = REPLACE_CHANGE_CONTINUES;
     script_run(&s);
@@ -152,7 +126,7 @@ Test(replace_policy, on_change)
     cr_expect(eq(int, s.outcome, REPLACE_SUCCEEDED));
     cr_expect(script_says(&s, "was left as it is: mvswap.on_change is continue"));
     cr_expect(script_unchanged(&s));
-    cr_expect(not(was_built()));
+    cr_expect(not(was_built(&s)));
 }
 
 Test(replace_policy, zero_downtime_off)
@@ -160,13 +134,13 @@ Test(replace_policy, zero_downtime_off)
     script_init(&s, 2, 7);
     s.settings.values[SETTING_ZERO_DOWNTIME] = REPLACE_ZERO_DOWNTIME_OFF;
     s.catalog.probe_refusal = "Failed to run the query: views take no EMIT";
-    expect_refusal("a query that cannot be tried", "0A000", "views take no EMIT");
+    expect_refusal(&s, "a query that cannot be tried", "0A000", "views take no EMIT");
     script_init(&s, 2, 7);
     s.settings.values[SETTING_ZERO_DOWNTIME] = REPLACE_ZERO_DOWNTIME_OFF;
     s.text = "CREATE OR REPLACE MATERIALIZED VIEW mv AS SELECT a FROM t WHERE a > $1";
-    expect_refusal("parameters", "0A000", "A query with parameters");
+    expect_refusal(&s, "parameters", "0A000", "A query with parameters");
     script_init(&s, 2, 7);
     s.settings.values[SETTING_ZERO_DOWNTIME] = REPLACE_ZERO_DOWNTIME_OFF;
     s.settings.values[SETTING_KEEP_OLD] = 1000;
-    expect_refusal("keep_old", "0A000", "need mvswap.zero_downtime = on");
+    expect_refusal(&s, "keep_old", "0A000", "need mvswap.zero_downtime = on");
 }

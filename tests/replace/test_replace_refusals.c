@@ -2,7 +2,7 @@
  * Tests of everything that the engine refuses. Each leaves the catalog as it was, nothing behind,
  * the session's background_ddl as it was, and is one error with a SQLSTATE and a reason.
  */
-#include "script.h"
+#include "refusal.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -16,32 +16,6 @@ static struct catalog_object *mv(void)
     return catalog_by_id(&s.catalog, s.catalog.target_id);
 }
 
-/* Runs what was set up, in both builds and with both settings of the session. */
-static void expect_refusal(const char *what, const char *sqlstate, const char *says)
-{
-    for (unsigned i = 0; i < 4; i++) {
-        if (i != 0) {
-            script_again(&s);
-        }
-        s.settings.values[SETTING_BUILD] =
-            (i & 1) != 0 ? REPLACE_BUILD_FOREGROUND : REPLACE_BUILD_BACKGROUND;
-        s.catalog.background_ddl = (i & 2) != 0;
-        script_run(&s);
-        cr_expect(script_kept_promise(&s), "%s: %s", what, s.problem);
-        cr_expect(script_unchanged(&s), "%s: the catalog changed", what);
-        cr_expect(eq(int, s.outcome, REPLACE_FAILED), "%s", what);
-        cr_expect(eq(str, s.sqlstate, (char *)sqlstate), "%s: %s", what, s.error);
-        cr_expect(ne(ptr, strstr(s.error, says), NULL), "%s: %s", what, s.error);
-        cr_expect(not(script_says(&s, "\nDROP ")), "%s", what);
-    }
-    (void)printf("%-40s -> %s %.*s\n", what, s.sqlstate, (int)strcspn(s.error, "\n"), s.error);
-}
-
-static bool was_built(void)
-{
-    return script_find_step(&s, "build", 0) != SCRIPT_REQUESTS;
-}
-
 Test(replace_refusals, name_is_something_else)
 {
     static const char *const kinds[] = {"table", "source",       "view",         "sink",
@@ -49,8 +23,8 @@ Test(replace_refusals, name_is_something_else)
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         script_init(&s, 2, 7);
         (void)snprintf(mv()->kind, sizeof(mv()->kind), "%s", kinds[i]);
-        expect_refusal(kinds[i], "42809", kinds[i]);
-        cr_expect(not(was_built()));
+        expect_refusal(&s, kinds[i], "42809", kinds[i]);
+        cr_expect(not(was_built(&s)));
     }
 }
 
@@ -68,21 +42,21 @@ Test(replace_refusals, not_the_owner)
 {
     script_init(&s, 2, 7);
     s.catalog.user = "bob";
-    expect_refusal("another owner", "42501", "must be owner of materialized view public.mv");
-    cr_expect(not(was_built()));
+    expect_refusal(&s, "another owner", "42501", "must be owner of materialized view public.mv");
+    cr_expect(not(was_built(&s)));
 
     script_init(&s, 2, 7);
     mv()->owner[0] = 0;
-    expect_refusal("an owner who cannot be seen", "42501", "owner");
+    expect_refusal(&s, "an owner who cannot be seen", "42501", "owner");
 }
 
 Test(replace_refusals, version_without_swap)
 {
     script_init(&s, 2, 0);
-    expect_refusal("2.0", "0A000", "SWAP");
+    expect_refusal(&s, "2.0", "0A000", "SWAP");
     cr_expect(eq(sz, s.num_requests, 1));
     script_init(&s, 1, 10);
-    expect_refusal("1.10", "0A000", "SWAP");
+    expect_refusal(&s, "1.10", "0A000", "SWAP");
 }
 
 Test(replace_refusals, unreadable_grants)
@@ -107,8 +81,8 @@ Test(replace_refusals, unreadable_grants)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         script_init(&s, 2, 7);
         (void)snprintf(mv()->acl, sizeof(mv()->acl), "%s", rows[i].acl);
-        expect_refusal(rows[i].acl, "0A000", rows[i].says);
-        cr_expect(not(was_built()));
+        expect_refusal(&s, rows[i].acl, "0A000", rows[i].says);
+        cr_expect(not(was_built(&s)));
         cr_expect(not(script_sent(&s, "CREATE ")));
     }
 }
@@ -117,8 +91,8 @@ Test(replace_refusals, unreadable_grants_of_the_new_view)
 {
     script_init(&s, 2, 7);
     s.catalog.build_acl = "{root=arwd/root,al=w/root}";
-    expect_refusal("default privileges", "0A000", "\"al\"");
-    cr_expect(was_built());
+    expect_refusal(&s, "default privileges", "0A000", "\"al\"");
+    cr_expect(was_built(&s));
 }
 
 /* Default privileges that somebody else's REVOKE cannot take back: not a superuser's. */
@@ -128,8 +102,9 @@ Test(replace_refusals, grants_that_cannot_be_taken_back)
     s.catalog.user = "alice";
     (void)snprintf(mv()->owner, CATALOG_WORD, "alice");
     s.catalog.default_grantees[0] = "al";
-    expect_refusal("default privileges by root", "0A000", "cannot be given to the new one exactly");
-    cr_expect(was_built());
+    expect_refusal(&s, "default privileges by root", "0A000",
+                   "cannot be given to the new one exactly");
+    cr_expect(was_built(&s));
     cr_expect(not(script_sent(&s, "ALTER ")));
 }
 
@@ -140,13 +115,13 @@ Test(replace_refusals, dependents)
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         script_init(&s, 2, 7);
         (void)catalog_add(&s.catalog, "public", "reader", kinds[i], s.catalog.target_id);
-        expect_refusal(kinds[i], "0A000", "public.reader");
+        expect_refusal(&s, kinds[i], "0A000", "public.reader");
         cr_expect(ne(ptr, strstr(s.error, kinds[i]), NULL));
-        cr_expect(not(was_built()));
+        cr_expect(not(was_built(&s)));
     }
     script_init(&s, 2, 7);
     catalog_add(&s.catalog, "public", "reader", "view", s.catalog.target_id)->hidden = true;
-    expect_refusal("an invisible dependent", "0A000", "cannot see");
+    expect_refusal(&s, "an invisible dependent", "0A000", "cannot see");
 }
 
 Test(replace_refusals, creating_jobs)
@@ -162,8 +137,8 @@ Test(replace_refusals, creating_jobs)
         script_init(&s, 2, 7);
         s.catalog.jobs[0] = "CREATE MATERIALIZED VIEW harmless AS SELECT 'mv' AS mv2 FROM t";
         s.catalog.jobs[1] = jobs[i];
-        expect_refusal(jobs[i], "0A000", "job");
-        cr_expect(not(was_built()));
+        expect_refusal(&s, jobs[i], "0A000", "job");
+        cr_expect(not(was_built(&s)));
     }
 }
 
@@ -172,21 +147,21 @@ Test(replace_refusals, unsafe_definitions)
     script_init(&s, 2, 7);
     (void)snprintf(mv()->definition, CATALOG_TEXT,
                    "CREATE MATERIALIZED VIEW mv AS SELECT --1 AS c");
-    expect_refusal("-- in the old definition", "55000", "stop the server");
-    cr_expect(not(was_built()));
+    expect_refusal(&s, "-- in the old definition", "55000", "stop the server");
+    cr_expect(not(was_built(&s)));
 
     script_init(&s, 2, 7);
     mv()->definition[0] = 0;
-    expect_refusal("no old definition", "55000", "stop the server");
+    expect_refusal(&s, "no old definition", "55000", "stop the server");
 
     script_init(&s, 2, 7);
     s.catalog.build_definition = "CREATE MATERIALIZED VIEW x AS SELECT 1 --1 AS c";
-    expect_refusal("-- in the new definition", "55000", "stop the server");
-    cr_expect(was_built());
+    expect_refusal(&s, "-- in the new definition", "55000", "stop the server");
+    cr_expect(was_built(&s));
 
     script_init(&s, 2, 7);
     s.catalog.build_definition = "CREATE MATERIALIZED VIEW x AS SELECT 'open";
-    expect_refusal("an unreadable new definition", "55000", "stop the server");
+    expect_refusal(&s, "an unreadable new definition", "55000", "stop the server");
 }
 
 Test(replace_refusals, quoted_names_before_2_5)
@@ -200,8 +175,8 @@ Test(replace_refusals, quoted_names_before_2_5)
         (void)snprintf(text, sizeof(text),
                        "CREATE OR REPLACE MATERIALIZED VIEW \"%s\" AS SELECT a FROM t", names[i]);
         s.text = text;
-        expect_refusal(names[i], "55000", "stop the server");
-        cr_expect(not(was_built()));
+        expect_refusal(&s, names[i], "55000", "stop the server");
+        cr_expect(not(was_built(&s)));
     }
 }
 
@@ -210,8 +185,8 @@ Test(replace_refusals, still_creating)
     for (unsigned minor = 2; minor <= 8; minor += 3) {
         script_init(&s, 2, minor);
         mv()->finished_ms = 1000000;
-        expect_refusal("still being created", "55006", "still being created");
-        cr_expect(not(was_built()));
+        expect_refusal(&s, "still being created", "55006", "still being created");
+        cr_expect(not(was_built(&s)));
     }
     /* Others, whose names hold its own, are listed. */
     static const char *const others[] = {"public_mv", "public mv", "mv2", "m", "public.mv2"};
@@ -219,7 +194,7 @@ Test(replace_refusals, still_creating)
         script_init(&s, 2, 2);
         mv()->finished_ms = 1000000;
         (void)catalog_add(&s.catalog, "public", others[i], "materialized view", 0);
-        expect_refusal(others[i], "55006", "still being created");
+        expect_refusal(&s, others[i], "55006", "still being created");
     }
     /* Listed, but its job is not done: after a restart of the frontend. */
     script_init(&s, 2, 7);
@@ -234,14 +209,14 @@ Test(replace_refusals, reads_itself)
 {
     script_init(&s, 2, 7);
     s.catalog.build_reads[1] = s.catalog.target_id;
-    expect_refusal("reads itself", "42P17", "reads the view that it replaces");
-    cr_expect(not(was_built()));
+    expect_refusal(&s, "reads itself", "42P17", "reads the view that it replaces");
+    cr_expect(not(was_built(&s)));
     /* What the probe could not tell is seen on the new view. */
     script_again(&s);
     s.catalog.probe_refusal = "no";
-    expect_refusal("reads itself, the probe is refused", "42P17",
+    expect_refusal(&s, "reads itself, the probe is refused", "42P17",
                    "reads the view that it replaces");
-    cr_expect(was_built());
+    cr_expect(was_built(&s));
 }
 
 Test(replace_refusals, build_vanishes)
