@@ -44,6 +44,11 @@ static void on_server_end(struct session *s)
     if (s->state == SESSION_BRACKET) {
         /* Its last bytes may be of the answer to a query of ours. */
         session_fail(s, "08006", "the server closed the connection", NULL);
+    } else if (s->state == SESSION_LOGIN && s->unanswered) {
+        /* As a server that dies does with what waits to be accepted: it was never there. */
+        static const char reason[] = "the server closed the connection before it answered";
+        session_log(s, REPORT_WARNING, "connect", reason);
+        session_fail(s, "08006", reason, NULL);
     } else if (s->state != SESSION_CLOSING) {
         session_relay(s, CLIENT, buf_bytes(&s->walk[SERVER].held), buf_len(&s->walk[SERVER].held),
                       false);

@@ -124,6 +124,8 @@ void session_connected(struct session *s)
     if (s->state != SESSION_CONNECTING) {
         return;
     }
+    /* Other protocols are the server's to judge, which may do so by closing without a word. */
+    s->unanswered = startup_is_protocol_3(buf_bytes(&s->startup), buf_len(&s->startup));
     buf_add(output_kept(&s->out[SERVER]), buf_bytes(&s->startup), buf_len(&s->startup));
     buf_cleanup(&s->startup);
     session_enter(s, SESSION_LOGIN);

@@ -264,6 +264,9 @@ void session_feed(struct session *s, enum side from, const uint8_t *in, size_t i
     case SESSION_CLOSING:
         break;
     default:
+        if (from == SERVER) {
+            s->unanswered = false;
+        }
         walk_feed(&s->walk[from], from == CLIENT ? &walk_from_client : &walk_from_server, s, in,
                   in_len);
         if (from == CLIENT) {

@@ -166,6 +166,7 @@ struct session {
     struct buf startup; /* first packet of the client, while it is incomplete or undelivered */
     bool ssl_asked;
     bool gss_asked;
+    bool unanswered; /* the server has said nothing yet to a client that reads protocol 3 */
     bool ready_seen;
     struct cancel_key requested_key; /* of a CancelRequest, which this is not a session for */
     bool key_sent;                   /* our BackendKeyData went to the client */

@@ -217,6 +217,14 @@ static void add_answer(struct buf *out_answer, const struct reading *r)
     out_answer->failed |= buf_failed(&r->names);
 }
 
+bool startup_is_protocol_3(const uint8_t *packet, size_t len)
+{
+    struct wire_reader r = wire_reader_over(packet, len);
+    (void)wire_read_u32(&r);
+    uint32_t version = wire_read_u32(&r);
+    return !r.bad && version >> MAJOR_SHIFT == VERSION_3_0 >> MAJOR_SHIFT;
+}
+
 enum startup_result startup_read(const uint8_t *packet, size_t len,
                                  struct replace_settings *settings, struct buf *out_packet,
                                  struct buf *out_answer, struct settings_problem *out_problem)
@@ -228,7 +236,7 @@ enum startup_result startup_read(const uint8_t *packet, size_t len,
                         .good_settings = true};
     (void)wire_read_u32(&r.parameters);
     uint32_t version = wire_read_u32(&r.parameters);
-    if (r.parameters.bad || version >> MAJOR_SHIFT != VERSION_3_0 >> MAJOR_SHIFT) {
+    if (!startup_is_protocol_3(packet, len)) {
         return STARTUP_AS_IS;
     }
     if (version == VERSION_3_0 && !concerns_us(r.parameters)) {

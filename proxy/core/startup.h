@@ -13,6 +13,7 @@
 #include "buf.h"
 #include "settings.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,5 +40,8 @@ MUST_CHECK enum startup_result startup_read(const uint8_t *packet, size_t len,
                                             struct replace_settings *settings,
                                             struct buf *out_packet, struct buf *out_answer,
                                             struct settings_problem *out_problem);
+
+/* Is it a StartupMessage of protocol 3, whatever the minor version? */
+bool startup_is_protocol_3(const uint8_t *packet, size_t len);
 
 #endif

@@ -1,5 +1,7 @@
 """The proxy as a program: start, limits, shutdown, dead servers, and what passes unchanged."""
 
+import contextlib
+import select
 import signal
 import socket
 import struct
@@ -12,7 +14,9 @@ import psycopg
 import pytest
 
 from conftest import REPLACE, Catalog, connect, make_view, rows, serving
+from middleman import read_packet
 from processes import BINARY, Proxy, Sandbox, eventually
+from raw_session import reset_connection
 
 STARTUP = b"\x00\x03\x00\x00user\0root\0database\0dev\0\0"
 
@@ -106,6 +110,74 @@ def test_a_server_that_is_down_is_a_proper_error():
             with pytest.raises(psycopg.OperationalError, match="could not connect to the server"):
                 connect(proxy.port)
             assert proxy.end() == 0
+
+
+NO_SERVER = "could not connect to the server"
+NO_ANSWER = "the server closed the connection before it answered"
+
+
+def close_at_once(listener: socket.socket) -> None:
+    with listener, listener.accept()[0]:
+        pass
+
+
+def close_behind_the_packet(listener: socket.socket) -> None:
+    with listener, listener.accept()[0] as sock:
+        read_packet(sock)
+
+
+def reset_behind_the_packet(listener: socket.socket) -> None:
+    with listener:
+        sock, _ = listener.accept()
+        read_packet(sock)
+        reset_connection(sock)
+
+
+@contextlib.contextmanager
+def in_front_of(end):
+    """A proxy in front of a server that `end` is, and ends."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    with Proxy(listener.getsockname()[1]) as proxy:
+        server = threading.Thread(target=end, args=(listener,))
+        server.start()
+        yield proxy
+        server.join()
+        assert proxy.end(60) == 0, proxy.output()
+
+
+@pytest.mark.parametrize("end", [close_at_once, close_behind_the_packet, reset_behind_the_packet])
+def test_a_server_that_closes_before_it_answers_is_a_proper_error(end):
+    with in_front_of(end) as proxy:
+        with raw(proxy.port, packet(STARTUP)) as sock:
+            got = play.decode("E", read_all(sock)[5:])[1]
+        assert (got["S"], got["C"], got["M"]) == ("FATAL", "08006", NO_ANSWER)
+    assert NO_ANSWER in proxy.output()
+    with in_front_of(end) as proxy, \
+            pytest.raises(psycopg.OperationalError, match=NO_ANSWER):
+        connect(proxy.port)
+
+
+def test_a_server_that_dies_with_connections_that_it_has_not_accepted():
+    """They are reset: before the proxy has seen that it is connected, or behind it."""
+    def close_what_waits(listener: socket.socket) -> None:
+        select.select([listener], [], [], 60)
+        listener.close()
+
+    with in_front_of(close_what_waits) as proxy, \
+            pytest.raises(psycopg.OperationalError, match=f"{NO_SERVER}|{NO_ANSWER}"):
+        connect(proxy.port)
+
+
+@pytest.mark.parametrize("said", [
+    message(b"E", b"SFATAL\0C57P03\0Mnot yet\0\0"), message(b"R", struct.pack(">i", 3)), b"E\0\0"])
+def test_what_the_server_says_before_it_closes_is_all_that_is_said(said):
+    def say(listener: socket.socket) -> None:
+        with listener, listener.accept()[0] as sock:
+            read_packet(sock)
+            sock.sendall(said)
+
+    with in_front_of(say) as proxy, raw(proxy.port, packet(STARTUP)) as sock:
+        assert read_all(sock) == said
 
 
 def test_the_server_is_dialled_by_name_at_every_connect():
