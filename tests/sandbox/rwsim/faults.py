@@ -46,6 +46,17 @@ class Delay(Fault):
         super().__init__(rest)
 
 
+class Hang(Fault):
+    """`REGEX[@N]`; without a number it strikes at all."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.all = not re.search(r"@\d+$", text)
+
+    def strikes(self, text: str) -> bool:
+        return bool(self.pattern.search(text)) if self.all else super().strikes(text)
+
+
 _F = TypeVar("_F", bound=Fault)
 
 
@@ -83,7 +94,7 @@ class Faults:
         )
 
     def build_hangs(self, text: str) -> bool:
-        return any(pattern.search(text) for pattern in self._switches.build_hang)
+        return bool(_struck(self._switches.build_hang, text))
 
     def build_fails(self, text: str) -> bool:
         return bool(_struck(self._switches.build_fail, text))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .faults import Delay, Fault, seconds_from
+from .faults import Delay, Fault, Hang, seconds_from
 from .versions import RELEASES, Version
 
 _T = TypeVar("_T")
@@ -38,7 +38,7 @@ class Switches:
     first_barrier: float
     build_time: float
     recovery_time: float
-    build_hang: list[re.Pattern[str]]
+    build_hang: list[Hang]
     build_fail: list[Fault]
     fail: list[Fault]
     disconnect: list[Fault]
@@ -82,10 +82,6 @@ def _with_regex(make: Callable[[str], _T]) -> Callable[[str], _T]:
     return read
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.IGNORECASE | re.DOTALL)
-
-
 def _add_times(parser: argparse.ArgumentParser) -> None:
     for name, default, text in (
         ("--lag", 0.0, "when the other frontends learn of a change of the catalog (0)"),
@@ -100,7 +96,7 @@ def _add_times(parser: argparse.ArgumentParser) -> None:
 
 def _add_faults(parser: argparse.ArgumentParser) -> None:
     for name, metavar, kind, text in (
-        ("--build-hang", "REGEX", _pattern, "builds of such statements end only by cancel or drop"),
+        ("--build-hang", "REGEX[@N]", Hang, "such builds, or the N-th, end only by cancel or drop"),
         ("--build-fail", "REGEX@N", Fault, "the N-th build of such a statement fails halfway"),
         ("--fail", "REGEX@N", Fault, "the statement does nothing and answers an injected error"),
         ("--disconnect", "[after:]REGEX@N", Fault, "the connection is cut instead of an answer"),
