@@ -40,7 +40,7 @@ class Client:
         self.conn.startup()
         self.greeting = self.read()
 
-    def read(self, timeout: float = 10) -> list[tuple]:
+    def read(self, timeout: float = 60) -> list[tuple]:
         out = []
         while True:
             message = self.conn.recv(timeout)
@@ -106,12 +106,12 @@ class Sandbox:
     def stop(self) -> tuple[int, str]:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        _, complaints = self.process.communicate(timeout=10)
+        _, complaints = self.process.communicate(timeout=60)
         return self.process.returncode, complaints
 
     def died(self) -> tuple[int, str]:
         """Waits for a death that nobody asked for."""
-        _, complaints = self.process.communicate(timeout=10)
+        _, complaints = self.process.communicate(timeout=60)
         return self.process.returncode, complaints
 
 
@@ -128,7 +128,13 @@ def start() -> Iterator[Callable[..., Sandbox]]:
         sandbox.stop()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 5) -> None:
+def is_running(watcher: Client, word: str) -> bool:
+    """Does another session execute a statement with this word?"""
+    texts = [row[-1] or "" for row in watcher.rows("SHOW PROCESSLIST")]
+    return any(word in text and "PROCESSLIST" not in text for text in texts)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "did not happen in time"

@@ -7,7 +7,7 @@ import threading
 import time
 from datetime import datetime
 
-from conftest import SETUP, Client
+from conftest import SETUP, Client, eventually, is_running
 
 
 class Reader(threading.Thread):
@@ -17,14 +17,11 @@ class Reader(threading.Thread):
         super().__init__()
         self.client, self.sql = client, sql
         self.answers: set[str] = set()
-        self.times: list[float] = []
         self.stopping = False
 
     def run(self) -> None:
         while not self.stopping:
-            begin = time.monotonic()
             answer = self.client.query(self.sql)
-            self.times.append(time.monotonic() - begin)
             self.answers.add(str([m for m in answer if m[0] in ("DataRow", "ErrorResponse")]))
             time.sleep(0.001)
 
@@ -45,8 +42,6 @@ def test_readers_see_the_old_or_the_new_view_during_swaps(start):
         reader.join()
     seen = set.union(*(reader.answers for reader in readers))
     assert seen == {"[('DataRow', ['1'])]", "[('DataRow', ['20'])]"}
-    median = sorted(readers[0].times)[len(readers[0].times) // 2]
-    assert median < 0.05
 
 
 def test_materialized_view_follows_its_table(start):
@@ -71,11 +66,9 @@ def test_sleeping_query_blocks_nobody_and_dies_with_its_view(start):
     sandbox = start()
     writer, sleeper = sandbox.client(), sandbox.client()
     writer.do(*SETUP, "CREATE MATERIALIZED VIEW m AS SELECT a FROM t")
-    sleeper.send("Query", "SELECT a, pg_sleep(0.4) FROM m WHERE a = 1")
-    begin = time.monotonic()
+    sleeper.send("Query", "SELECT a, pg_sleep(4) FROM m WHERE a = 1")
+    eventually(lambda: is_running(writer, "pg_sleep"))
     assert len(writer.rows("SELECT * FROM m")) == 2
-    assert time.monotonic() - begin < 0.3
-    time.sleep(0.1)
     listed = [row for row in writer.rows("SHOW PROCESSLIST") if row[-1] and "pg_sleep" in row[-1]]
     assert len(listed) == 1 and listed[0][-2].endswith("ms")
     writer.do("DROP MATERIALIZED VIEW m")
@@ -84,9 +77,9 @@ def test_sleeping_query_blocks_nobody_and_dies_with_its_view(start):
 
 def test_cancel_stops_a_running_query(start):
     sandbox = start()
-    client = sandbox.client()
-    client.send("Query", "SELECT pg_sleep(30)")
-    time.sleep(0.2)
+    client, other = sandbox.client(), sandbox.client()
+    client.send("Query", "SELECT pg_sleep(300)")
+    eventually(lambda: is_running(other, "pg_sleep"))
     sandbox.cancel(client.conn.key)
     assert client.read()[0][0] == "ErrorResponse"
     assert client.rows("SELECT 1") == [["1"]]
@@ -96,7 +89,7 @@ def test_cancel_stops_a_query_from_its_beginning(start):
     sandbox = start()
     client, other = sandbox.client(), sandbox.client()
     for number in range(200):
-        client.send("Query", f"SELECT '{number}', pg_sleep(5)")
+        client.send("Query", f"SELECT '{number}', pg_sleep(300)")
         while not any(f"'{number}'" in (row[-1] or "") for row in other.rows("SHOW PROCESSLIST")):
             pass
         sandbox.cancel(client.conn.key)

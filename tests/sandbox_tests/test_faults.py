@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import RUN, SETUP, play
+from conftest import RUN, SETUP, eventually, play
 
 
 def test_fault_strikes_the_nth_statement_of_all_sessions(start):
@@ -55,16 +55,15 @@ def test_faults_strike_at_execute_of_the_extended_protocol(start):
 
 
 def test_a_delayed_answer_comes_late_but_the_work_is_done(start):
-    sandbox = start("--delay", "^create view@2=0.5")
+    sandbox = start("--delay", "^create view@2=3")
     client, other = sandbox.client(), sandbox.client()
     client.do("CREATE VIEW x AS SELECT 1 AS a")
     begin = time.monotonic()
     client.send("Query", "CREATE VIEW y AS SELECT 2 AS a")
-    time.sleep(0.1)
-    assert other.rows("SELECT a FROM y") == [["2"]]
-    assert time.monotonic() - begin < 0.45
+    eventually(lambda: other.query("SELECT a FROM y")[1] == ("DataRow", ["2"]))
+    assert client.conn.recv(0.001) is None
     assert client.read()[0][0] == "CommandComplete"
-    assert time.monotonic() - begin >= 0.5
+    assert time.monotonic() - begin >= 3
 
 
 def test_an_error_is_delayed_too(start):
@@ -82,7 +81,7 @@ def test_a_crash_resets_all_connections(start, after):
     client.do("CREATE TABLE copied (a INT)")
     client.send("Query", "DROP TABLE copied")
     for one in (client, other):
-        one.conn.sock.settimeout(10)
+        one.conn.sock.settimeout(60)
         with pytest.raises(ConnectionResetError):
             one.conn.sock.recv(1)
     code, complaints = sandbox.died()
@@ -95,12 +94,13 @@ def test_a_crash_resets_all_connections(start, after):
 @pytest.mark.parametrize("after", [False, True])
 def test_a_crash_happens_before_or_after_the_work(start, after):
     fault = ("after:" if after else "") + "create materialized"
-    sandbox = start("--crash", fault, "--build-time", "0.6")
+    # The other way the answer would not come in time.
+    sandbox = start("--crash", fault, "--build-time", "0.6" if after else "600")
     client = sandbox.client()
     client.do(*SETUP)
     begin = time.monotonic()
     assert client.query("CREATE MATERIALIZED VIEW m AS SELECT a FROM t")[0][0] == "Closed"
-    assert (time.monotonic() - begin > 0.5) == after
+    assert not after or time.monotonic() - begin >= 0.6
 
 
 def test_a_crash_before_the_statement_strikes_before_a_failure(start):
@@ -121,6 +121,6 @@ def test_a_crash_before_the_statement_strikes_before_a_failure(start):
     ],
 )
 def test_bad_switches_are_refused(switches):
-    done = subprocess.run([str(RUN), *switches], capture_output=True, timeout=20, check=False)
+    done = subprocess.run([str(RUN), *switches], capture_output=True, timeout=60, check=False)
     assert done.returncode == 2
     assert b"usage: run" in done.stderr

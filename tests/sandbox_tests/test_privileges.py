@@ -114,7 +114,7 @@ def test_default_privileges(sandbox):
 
 
 def test_default_privileges_come_when_the_build_is_done(start):
-    client = start("--build-time", "0.5").client()
+    client = start("--build-time", "3").client()
     client.do(*SETUP, "CREATE USER eve", "SET background_ddl = true", VIEW)
     client.do("ALTER DEFAULT PRIVILEGES GRANT SELECT ON MATERIALIZED VIEWS TO eve")
     assert acl(client) == set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from conftest import FRONTENDS, SETUP, eventually
+from conftest import FRONTENDS, SETUP, eventually, is_running
 
 VERSIONS = ("2.2", "2.6", "2.7", "2.8", "3.0")
 
@@ -29,15 +29,15 @@ def test_time_and_text_of_what_runs(start):
     watcher = sandbox.client()
     watcher.do(*SETUP)
     _, row = running(
-        sandbox, "select  a::bigint,pg_sleep(5) from t /* x */ ; select 1", "pg_sleep", watcher
+        sandbox, "select  a::bigint,pg_sleep(9) from t /* x */ ; select 1", "pg_sleep", watcher
     )
     assert row[0] == "1" and row[1].startswith("1:") and row[4] == "dev"
-    assert row[6] == "SELECT CAST(a AS BIGINT), pg_sleep(5) FROM t;SELECT 1"
+    assert row[6] == "SELECT CAST(a AS BIGINT), pg_sleep(9) FROM t;SELECT 1"
     assert row[5].endswith("ms")
     before = int(row[5].removesuffix("ms"))
     time.sleep(0.2)
     after = int(listed(watcher, "pg_sleep")[0][5].removesuffix("ms"))
-    assert 150 <= after - before < 3000
+    assert after - before >= 150
 
 
 def test_an_idle_session_has_neither_time_nor_text(start):
@@ -51,11 +51,11 @@ def test_an_idle_session_has_neither_time_nor_text(start):
 @pytest.mark.parametrize(
     ("sql", "parameters", "shown"),
     [
-        ("select pg_sleep(5)", {}, "SELECT pg_sleep(5), params = Some([])"),
+        ("select pg_sleep(9)", {}, "SELECT pg_sleep(9), params = Some([])"),
         (
-            "select pg_sleep(5), $1::int, $2::varchar, $3::bigint",
+            "select pg_sleep(9), $1::int, $2::varchar, $3::bigint",
             {"params": ["7", 'a"b', None]},
-            "SELECT pg_sleep(5), CAST($1 AS INT), CAST($2 AS CHARACTER VARYING), "
+            "SELECT pg_sleep(9), CAST($1 AS INT), CAST($2 AS CHARACTER VARYING), "
             'CAST($3 AS BIGINT), params = Some([Some(Int32(7)), Some(Utf8("a\\"b")), None])',
         ),
     ],
@@ -75,14 +75,14 @@ def test_of_a_query_through_a_view_only_the_view_is_named(start):
     sandbox = start()
     watcher = sandbox.client()
     watcher.do(*SETUP, "CREATE VIEW v AS SELECT a FROM t")
-    _, row = running(sandbox, "SELECT a, pg_sleep(5) FROM v", "pg_sleep", watcher)
-    assert row[6] == "SELECT a, pg_sleep(5) FROM v"
+    _, row = running(sandbox, "SELECT a, pg_sleep(9) FROM v", "pg_sleep", watcher)
+    assert row[6] == "SELECT a, pg_sleep(9) FROM v"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_long_texts_are_cut(start, version):
     sandbox = start("--version", version)
-    sql = "SELECT pg_sleep(5), '" + "x" * 1200 + "'"
+    sql = "SELECT pg_sleep(9), '" + "x" * 1200 + "'"
     _, row = running(sandbox, sql, "pg_sleep")
     size = len(sql)
     if version in ("2.6", "2.7"):  # cut twice
@@ -91,21 +91,21 @@ def test_long_texts_are_cut(start, version):
 
 
 def test_long_texts_are_cut_between_characters(start):
-    sql = "SELECT pg_sleep(5), 'x" + "ä" * 600 + "'"
+    sql = "SELECT pg_sleep(9), 'x" + "ä" * 600 + "'"
     _, row = running(start("--version", "3.0"), sql, "pg_sleep")
-    assert row[-1] == f"SELECT pg_sleep(5), 'x{'ä' * 501}...(truncated,{len(sql.encode())})"
+    assert row[-1] == f"SELECT pg_sleep(9), 'x{'ä' * 501}...(truncated,{len(sql.encode())})"
 
 
 def test_before_2_6_the_list_is_of_one_frontend(start):
     sandbox = start("--version", "2.2", FRONTENDS, "2", "--ghost", "SELECT 7")
     here, there = sandbox.client(), sandbox.client(frontend=1)
-    there.send("Query", "select  pg_sleep(5)")
-    time.sleep(0.1)
+    there.send("Query", "select  pg_sleep(9)")
+    watcher = sandbox.client(frontend=1)
+    eventually(lambda: is_running(watcher, "pg_sleep"))
     found = here.rows("SHOW PROCESSLIST")
     assert [row[0] for row in found] == ["0", "9000"] and len(found[0]) == 6
-    watcher = sandbox.client(frontend=1)
     assert [row[0] for row in watcher.rows("SHOW PROCESSLIST")] == ["0", "1"]
-    assert watcher.rows("SHOW PROCESSLIST")[0][-1] == "select  pg_sleep(5)"
+    assert watcher.rows("SHOW PROCESSLIST")[0][-1] == "select  pg_sleep(9)"
     assert "parser error" in watcher.error("KILL '1:0'")["M"]
     assert watcher.query("KILL 0")[0] == ("CommandComplete", "KILL")
     assert there.read()[0][0] == "ErrorResponse"
@@ -126,7 +126,7 @@ def test_a_ghost_stays_listed_until_it_is_killed(start):
 def test_a_client_that_is_gone_stays_listed_while_its_statement_runs(start):
     sandbox = start()
     watcher = sandbox.client()
-    client, _ = running(sandbox, "SELECT pg_sleep(0.6)", "pg_sleep", watcher)
+    client, _ = running(sandbox, "SELECT pg_sleep(3)", "pg_sleep", watcher)
     client.conn.sock.close()
     time.sleep(0.2)
     assert len(listed(watcher, "pg_sleep")) == 1
@@ -136,7 +136,7 @@ def test_a_client_that_is_gone_stays_listed_while_its_statement_runs(start):
 def test_kill_ends_the_statement_and_not_the_session(start):
     sandbox = start(FRONTENDS, "2")
     client = sandbox.client(frontend=1)
-    client.send("Query", "SELECT pg_sleep(30)")
+    client.send("Query", "SELECT pg_sleep(300)")
     watcher = sandbox.client()
     eventually(lambda: len(listed(watcher, "pg_sleep")) == 1)
     [row] = listed(watcher, "pg_sleep")

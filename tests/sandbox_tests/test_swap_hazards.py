@@ -5,19 +5,18 @@ parse.
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
-from conftest import SETUP, Client
+from conftest import SETUP, Client, eventually, is_running
 
 PAIR = ("CREATE VIEW x AS SELECT 1 AS a", "CREATE VIEW y AS SELECT 2 AS a")
-WINDOW = ("--swap-window", "0.4")
+WINDOW = ("--swap-window", "3")
 
 
 def while_swapping(client: Client, other: Client, statement: str) -> list[tuple]:
     """The answer of the swap; the statement of another session hits its window."""
     client.send("Query", "ALTER VIEW x SWAP WITH y")
-    time.sleep(0.15)
+    eventually(lambda: is_running(other, "SWAP"))
     other.do(statement)
     return client.read()
 
