@@ -8,6 +8,7 @@ import psycopg
 
 from conftest import connect, rows
 from one_view import replacing
+from processes import PATIENCE
 
 NEW = "SELECT a, b FROM t"
 
@@ -35,7 +36,8 @@ class LongReader(threading.Thread):
         self.ended = time.monotonic()
 
     def finish(self) -> None:
-        self.join(60)
+        self.join(PATIENCE)
+        assert not self.is_alive()
         self.conn.close()
 
 
@@ -45,13 +47,13 @@ Notice = collections.namedtuple("Notice", "severity message detail hint")
 class Replacing(threading.Thread):
     """A replacement on a session of its own, with settings."""
 
-    def __init__(self, port: int, query: str = NEW, **settings):
+    def __init__(self, port: int, query: str = NEW, view: str = "m", **settings):
         super().__init__(daemon=True)
         options = " ".join(f"-c mvswap.{name}={value}" for name, value in settings.items())
         self.conn = connect(port, options=options)
         self.conn.add_notice_handler(lambda n: self.notices.append(Notice(
             n.severity, n.message_primary, n.message_detail or "", n.message_hint or "")))
-        self.sql, self.notices, self.error = replacing(query), [], None
+        self.sql, self.notices, self.error = replacing(query, view), [], None
         self.began, self.ended = time.monotonic(), None
         self.start()
 
@@ -64,7 +66,7 @@ class Replacing(threading.Thread):
 
     def finish(self) -> float:
         """Seconds that it took."""
-        self.join(60)
+        self.join(2 * PATIENCE)
         assert self.ended is not None
         self.conn.close()
         return self.ended - self.began

@@ -22,7 +22,7 @@ def serving(*switches, flags=()):
 def connect(port: int, **more) -> psycopg.Connection:
     """A connection that sends simple queries only (no statement is prepared behind our back)."""
     settings = {"host": "127.0.0.1", "user": "root", "dbname": "dev", "autocommit": True,
-                "prepare_threshold": None, "connect_timeout": 20}
+                "prepare_threshold": None, "connect_timeout": 60}
     return psycopg.connect(port=port, **{**settings, **more})
 
 

@@ -164,14 +164,14 @@ class Case:
         poller, writer = Poller(self.world), Writer(self.world)
         for thread in (poller, writer):
             thread.start()
-        assert eventually(lambda: poller.num_answers and writer.num_rows, 5), poller.errors
+        assert eventually(lambda: poller.num_answers and writer.num_rows), poller.errors
         try:
             self.session.send(rich.REPLACE)
             # Whoever is killed waits for nothing: a socket that is being read would stay open.
-            if self.kind != "client killed" or not self.world.link.struck.wait(5):
+            if self.kind != "client killed" or not self.world.link.struck.wait(20):
                 with contextlib.suppress(OSError):
                     self.session.until_ready()
-            assert eventually(self.at_rest, 15), self.told()
+            assert eventually(self.at_rest), self.told()
         finally:
             for thread in (poller, writer):
                 thread.finish()

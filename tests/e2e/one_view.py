@@ -2,12 +2,13 @@
 must leave nothing behind."""
 
 import contextlib
+import threading
 from dataclasses import dataclass
 
 import psycopg
 
 from conftest import OLD, Catalog, make_view, rows, serving
-from processes import Proxy
+from processes import Proxy, eventually
 
 TAG = "CREATE_MATERIALIZED_VIEW"
 NOTICE_FIRST = ("Detected changes to materialized view definition. "
@@ -53,6 +54,16 @@ class World:
         """Names of the columns and the rows, sorted, as the server has them now."""
         cursor = self.catalog.conn.execute(f"SELECT * FROM {name}")
         return [column.name for column in cursor.description], sorted(cursor.fetchall())
+
+    def when_building(self, act) -> threading.Thread:
+        """Another thread that does it as soon as something is being built."""
+        thread = threading.Thread(target=lambda: eventually(self.catalog.builds) and act())
+        thread.start()
+        return thread
+
+    def sessions(self) -> int:
+        """Of the proxy, on the server."""
+        return len(rows(self.catalog.conn, "SHOW PROCESSLIST")) - 1
 
     def swaps(self) -> int:
         """How often a view was replaced since the server was started."""

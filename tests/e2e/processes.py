@@ -15,7 +15,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BINARY = os.environ.get("MVSWAP_BINARY", str(ROOT / "build" / "release" / "mvswap"))
-READY_SECONDS = 30
+READY_SECONDS = 60
+PATIENCE = 60  # what never comes is given up: costs time only when something is wrong
 
 
 class Process:
@@ -60,11 +61,11 @@ class Process:
         if self.child.poll() is None:
             self.child.terminate()
             try:
-                self.child.wait(5)
+                self.child.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.child.kill()
                 self.child.wait()
-        self._reader.join(5)
+        self._reader.join(PATIENCE)
         self.child.stdout.close()
 
     def __enter__(self):
@@ -99,13 +100,13 @@ class Proxy(Process):
         super().__init__([BINARY, "proxy", "--listen", listen,
                           "--server", f"127.0.0.1:{server_port}", *flags])
 
-    def end(self, seconds: float = 10) -> int:
+    def end(self, seconds: float = PATIENCE) -> int:
         """SIGTERM, then the exit status."""
         self.signal(signal.SIGTERM)
         return self.wait(seconds)
 
 
-def eventually(what, seconds: float = 10, every: float = 0.02):
+def eventually(what, seconds: float = PATIENCE, every: float = 0.02):
     """Waits until `what()` is true and returns its value; the last value when time is over."""
     end = time.monotonic() + seconds
     while True:

@@ -45,7 +45,7 @@ class RawSession:
 
     def cancel(self) -> socket.socket:
         """A cancel request is sent; the socket tells when the other side has closed it."""
-        sock = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        sock = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         sock.sendall(struct.pack(">ii", 16, CANCEL_CODE) + self.conn.key)
         return sock
 

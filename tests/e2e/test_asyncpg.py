@@ -13,7 +13,7 @@ from one_view import (AS_MADE, NEW, NOTICE_FIRST, NOTICE_LAST, TABLE, TABLE_ROWS
 def with_asyncpg(port: int, work, **settings) -> None:
     async def run() -> None:
         conn = await asyncpg.connect(host="127.0.0.1", port=port, user="root", database="dev",
-                                     timeout=20, **settings)
+                                     timeout=60, **settings)
         try:
             await work(conn)
         finally:
@@ -132,13 +132,13 @@ def test_gives_up(way):
     async def work(conn):
         send = getattr(conn, way)
         with pytest.raises(asyncio.TimeoutError):
-            await send(REPLACE, timeout=0.5)
+            await send(REPLACE, timeout=5)
         assert await table_of(conn) == TABLE_ROWS
         assert world.view() == AS_MADE
         await send(REPLACE)
 
     flags = ["--drain-min", "0", "--build", "foreground"]
-    with one_world("--build-time", "1.5", flags=flags) as world:
+    with one_world("--build-hang", "m_tmp@1", flags=flags) as world:
         with_asyncpg(world.port, work)
         assert world.view() == NEW
         world.assert_clean()

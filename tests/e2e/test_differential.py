@@ -112,7 +112,7 @@ class Line:
 
     def __init__(self, port: int, cuts: random.Random | None = None):
         self.port, self.cuts = port, cuts
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=60)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.heard: list[tuple[str, bytes]] = []
         self.last = b""  # body of the newest message, as it came

@@ -1,6 +1,5 @@
 """zero_downtime = off: the old view is dropped first, and everything else is as without."""
 
-import time
 
 import psycopg
 import pytest
@@ -124,7 +123,7 @@ def test_a_cancel_of_the_build_tells_it_too(build):
         done = Replacing(proxy.port, NEW)
         assert eventually(lambda: any(s.startswith("CREATE MATERIALIZED VIEW m AS SELECT a, b")
                                       for s in proxy.server.statements()))
-        time.sleep(0.2)
+        assert eventually(lambda: rows(conn, "SHOW JOBS"))
         done.conn.cancel()
         done.finish()
         assert done.error.sqlstate == "57014"

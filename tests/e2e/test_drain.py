@@ -37,6 +37,13 @@ def num_swaps(proxy) -> int:
     return sum(" SWAP WITH " in s for s in proxy.server.statements())
 
 
+def looks_for_readers(proxy) -> bool:
+    """Behind the last swap."""
+    sent = proxy.server.statements()
+    last = max(n for n, s in enumerate(sent) if " SWAP WITH " in s)
+    return any("PROCESSLIST" in s for s in sent[last:])
+
+
 def assert_read_old(reader: LongReader) -> None:
     reader.finish()
     assert reader.error is None, reader.error
@@ -49,9 +56,8 @@ def test_a_reader_finishes(running, conn, through, way):
     reader = LongReader(running.port if through == "proxy" else running.server.port, 0.8, way=way)
     assert eventually(lambda: is_running(conn))
     replacement = Replacing(running.port)
-    seconds = replacement.finish()
+    replacement.finish()
     assert replacement.error is None and replacement.warnings() == []
-    assert seconds < 1.6 + 1.5
     # The old view was there until the reader was done.
     assert replacement.ended > reader.began + 1.5
     assert_read_old(reader)
@@ -87,11 +93,11 @@ def test_readers_in_every_spelling(running, conn, query):
 
 
 def test_the_wait_is_bounded_and_what_is_kept_is_named(running, conn):
-    reader = LongReader(running.server.port, 2.5)
+    reader = LongReader(running.server.port, 5)
     assert eventually(lambda: is_running(conn))
     replacement = Replacing(running.port, drain="1s")
-    seconds = replacement.finish()
-    assert replacement.error is None and 1 <= seconds < 3
+    assert replacement.finish() >= 1
+    assert replacement.error is None and reader.ended is None
     (warning,) = replacement.warnings()
     (left,) = rich.ours(rich.all_names(conn))
     assert left in warning.message
@@ -105,7 +111,7 @@ def test_the_wait_is_bounded_and_what_is_kept_is_named(running, conn):
 
 
 def test_the_process_that_is_named_can_be_killed(running, conn):
-    reader = LongReader(running.server.port, 10)
+    reader = LongReader(running.server.port, 60)
     assert eventually(lambda: is_running(conn))
     replacement = Replacing(running.port, drain="300ms")
     replacement.finish()
@@ -113,13 +119,13 @@ def test_the_process_that_is_named_can_be_killed(running, conn):
     process = re.search(r"still run: (\S+?)\.? KILL", warning.detail).group(1)
     conn.execute(f"KILL '{process}'")
     reader.finish()
-    assert reader.error is not None and reader.ended - reader.began < 8
+    assert reader.error is not None
     conn.execute(warning.hint)
     assert rich.all_names(conn) == {"t", "m"}
 
 
 def test_the_next_replacement_drops_what_was_kept_for_readers(running, conn):
-    reader = LongReader(running.server.port, 1.2)
+    reader = LongReader(running.server.port, 3)
     assert eventually(lambda: is_running(conn))
     first = Replacing(running.port, drain="200ms")
     first.finish()
@@ -138,12 +144,14 @@ def test_the_next_replacement_drops_what_was_kept_for_readers(running, conn):
 
 def test_queries_that_begin_behind_the_swap_do_not_delay(running, conn):
     before = num_swaps(running)
-    old = LongReader(running.port, 0.9)
+    old = LongReader(running.port, 1.5)
     assert eventually(lambda: is_running(conn))
     replacement = Replacing(running.port)
     assert eventually(lambda: num_swaps(running) > before)
+    # Behind the swap's answer, and the quarter of a second that is allowed for other frontends.
+    assert eventually(lambda: looks_for_readers(running))
     time.sleep(0.5)
-    young = LongReader(running.port, 3)
+    young = LongReader(running.port, 5)
     replacement.finish()
     assert replacement.error is None and replacement.warnings() == []
     assert young.ended is None, "the replacement waited for a reader of the new view"
@@ -155,10 +163,11 @@ def test_queries_that_begin_behind_the_swap_do_not_delay(running, conn):
 @pytest.mark.parametrize("text", ["SELECT pg_sleep({})", "SELECT a, pg_sleep({}) FROM t",
                                   "SELECT pg_sleep({}), 'm'", "SELECT pg_sleep({}) AS mm"])
 def test_queries_that_read_something_else_do_not_delay(running, conn, text):
-    reader = LongReader(running.server.port, 4, text)
+    reader = LongReader(running.server.port, 100, text)
     assert eventually(lambda: is_running(conn))
-    replacement = Replacing(running.port)
-    assert replacement.finish() < 3 and replacement.warnings() == []
+    replacement = Replacing(running.port, drain="10min")
+    replacement.finish()
+    assert replacement.error is None and replacement.warnings() == []
     assert reader.ended is None
     reader.conn.cancel()
     reader.finish()
@@ -172,23 +181,23 @@ def test_idle_sessions_do_not_delay(running, conn):
             inside = stack.enter_context(connect(port))
             inside.execute("BEGIN")
             assert rows(inside, "SELECT a FROM m ORDER BY a") == [(1,), (2,)]
-        replacement = Replacing(running.port)
-        assert replacement.finish() < 2 and replacement.warnings() == []
+        replacement = Replacing(running.port, drain="10min")
+        replacement.finish()
+        assert replacement.error is None and replacement.warnings() == []
         assert rich.all_names(conn) == {"t", "m"}
 
 
 def test_a_cancel_ends_the_wait_and_the_statement_has_succeeded(running, conn):
-    reader = LongReader(running.server.port, 2)
+    reader = LongReader(running.server.port, 4)
     assert eventually(lambda: is_running(conn))
     before = num_swaps(running)
     replacement = Replacing(running.port)
     assert eventually(lambda: num_swaps(running) > before)
-    time.sleep(0.5)
-    asked = time.monotonic()
+    # It asks who is reading once the swap is done; nobody else does now.
+    assert eventually(lambda: looks_for_readers(running))
     replacement.conn.cancel()
     replacement.finish()
-    assert replacement.ended - asked < 1
-    assert replacement.error is None
+    assert replacement.error is None and reader.ended is None
     (warning,) = replacement.warnings()
     assert rich.ours(rich.all_names(conn)) == {re.search('"(m_tmp_[^"]*)"',
                                                          warning.message).group(1)}
@@ -197,11 +206,12 @@ def test_a_cancel_ends_the_wait_and_the_statement_has_succeeded(running, conn):
 
 
 def test_without_readers_drain_min_is_all_that_it_takes(running, conn):
-    replacement = Replacing(running.port, drain_min="1s")
-    assert 1 <= replacement.finish() < 2.5
-    assert replacement.warnings() == []
-    replacement = Replacing(running.port, "SELECT a, b, 2 AS n FROM t", drain_min="0")
-    assert replacement.finish() < 1.2
+    replacement = Replacing(running.port, drain_min="1s", drain="10min")
+    assert replacement.finish() >= 1
+    assert replacement.error is None and replacement.warnings() == []
+    replacement = Replacing(running.port, "SELECT a, b, 2 AS n FROM t", drain_min="0", drain="10min")
+    replacement.finish()
+    assert replacement.error is None and replacement.warnings() == []
 
 
 # Several frontends.
@@ -215,7 +225,7 @@ def two_frontends(*switches: str):
         ports = eventually(lambda: [p for p in map(int, re.findall(
             r"listening on \S*:(\d+)", server.output())) if p != server.port])
         yield proxy, ports[0]
-        assert proxy.end(60) == 0
+        assert proxy.end() == 0
 
 
 @pytest.mark.parametrize("lag", ["0.02", "0.2"])
@@ -237,12 +247,13 @@ def test_readers_on_a_frontend_that_learns_of_the_swap_late(lag):
                    for port in (proxy.port, other) for seconds in (0, 0.01, 0.13, 0.4)]
         for poller in pollers:
             poller.start()
-        time.sleep(0.2)
+        assert eventually(lambda: (1,) in seen)
         for number in range(3):
             replacement = Replacing(proxy.port, f"SELECT a, b, {number} AS n FROM t")
             replacement.finish()
             assert replacement.error is None, replacement.error
             assert replacement.warnings() == []
+            assert eventually(lambda n=number: (1, 10, n) in seen)
         time.sleep(0.5)
         over.set()
         for poller in pollers:

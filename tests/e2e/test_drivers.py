@@ -5,7 +5,6 @@ psycopg 3's pipelines are in test_pipelines.py, asyncpg is in test_asyncpg.py.
 """
 
 import asyncio
-import threading
 from decimal import Decimal
 
 import psycopg
@@ -290,13 +289,12 @@ def test_a_failing_build(build, driver):
 @pytest.mark.parametrize("driver", SYNCHRONOUS)
 def test_a_cancel_from_another_thread(driver):
     flags = ["--drain-min", "0", "--build", "foreground"]
-    with one_world("--build-time", "1.5", flags=flags) as world:
+    with one_world("--build-hang", "m_tmp@1", flags=flags) as world:
         conn, replace, cancel = SYNCHRONOUS[driver](world.port)
-        timer = threading.Timer(0.5, cancel)
-        timer.start()
+        canceller = world.when_building(cancel)
         with pytest.raises((psycopg.Error, psycopg2.Error)):
             replace()
-        timer.join()
+        canceller.join()
         assert world.view() == AS_MADE
         world.assert_clean()
         assert table_through(conn) == TABLE_ROWS
@@ -314,7 +312,7 @@ def test_psycopg3_asynchronous(prepare):
                                                      autocommit=True)
         async with conn:
             with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(conn.execute(REPLACE, prepare=prepare), 0.5)
+                await asyncio.wait_for(conn.execute(REPLACE, prepare=prepare), 5)
             assert world.view() == AS_MADE
             cursor = await conn.execute(TABLE, prepare=prepare)
             assert await cursor.fetchall() == TABLE_ROWS
@@ -322,6 +320,6 @@ def test_psycopg3_asynchronous(prepare):
             assert done.statusmessage == TAG and world.view() == NEW
 
     flags = ["--drain-min", "0", "--build", "foreground"]
-    with one_world("--build-time", "1.5", flags=flags) as world:
+    with one_world("--build-hang", "m_tmp@1", flags=flags) as world:
         asyncio.run(work(world.port))
         world.assert_clean()

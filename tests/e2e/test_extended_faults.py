@@ -5,7 +5,6 @@ user gives up, the client or the server is lost. With parameters the build is a 
 import socket
 import struct
 import threading
-import time
 
 import psycopg
 import pytest
@@ -107,7 +106,7 @@ def test_a_lost_server_connection_says_what_may_be_left(portal, fault, live):
 @pytest.mark.parametrize("how", ["reset", "closed", "terminated"])
 @pytest.mark.parametrize("build", ["background", "foreground"])
 def test_a_client_that_leaves_during_the_build(portal, build, how):
-    with one_world("--build-time", "1", flags=flags(build)) as world:
+    with one_world("--build-hang", "VIEW m_tmp", flags=flags(build)) as world:
         before = world.catalog.view_id("m")
         client = Client(world.port)
         client.send(*portal[0], execute("p"), *one(SELECT), SYNC)
@@ -119,7 +118,8 @@ def test_a_client_that_leaves_during_the_build(portal, build, how):
         client.sock.close()
         assert eventually(lambda: not world.catalog.leftovers()), world.proxy.output()
         assert world.catalog.view_id("m") == before
-        time.sleep(1.1)
+        # When the session is over nothing can come any more.
+        assert eventually(lambda: world.sessions() == 0)
         assert world.view() == AS_MADE
         world.assert_clean()
 
@@ -127,13 +127,12 @@ def test_a_client_that_leaves_during_the_build(portal, build, how):
 @pytest.mark.parametrize("build", ["background", "foreground"])
 def test_a_cancel_during_a_build_with_parameters(build):
     sql, params = replacing("SELECT a, b FROM t WHERE a > %s"), [1]
-    with one_world("--build-time", "1", flags=flags(build)) as world:
+    with one_world("--build-hang", "m_tmp@1", flags=flags(build)) as world:
         with connect(world.port) as conn:
-            timer = threading.Timer(0.4, conn.cancel)
-            timer.start()
+            canceller = world.when_building(conn.cancel)
             with pytest.raises(psycopg.errors.QueryCanceled):
                 conn.execute(sql, params)
-            timer.join()
+            canceller.join()
             assert world.view() == AS_MADE
             world.assert_clean()
             assert conn.execute(TABLE).fetchall() == TABLE_ROWS

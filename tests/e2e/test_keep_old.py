@@ -127,7 +127,7 @@ def test_a_reader_of_the_one_that_is_kept_does_not_lose_it(own, conn):
 
 def test_a_reader_that_still_reads_what_was_left_for_it_does_not_lose_it(own, conn):
     """It read `m`: that is what its text names, though the object has another name by now."""
-    reader = LongReader(own.server.port, 1.5)
+    reader = LongReader(own.server.port, 3)
     assert eventually(lambda: is_running(conn))
     replace(own, 1, drain="200ms")
     assert len(kept(conn)) == 1

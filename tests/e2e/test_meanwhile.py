@@ -48,10 +48,10 @@ class Meddling(Case):
 
     def play(self) -> str:
         self.session.send(rich.REPLACE)
-        self.session.until_ready(30)
+        self.session.until_ready()
         assert self.world.server.child.poll() is None, "the server's meta has died"
         assert self.world.link.struck.is_set()
-        assert eventually(self.at_rest, 10)
+        assert eventually(self.at_rest)
         error, told, conn = self.session.error, self.told(), self.world.conn
         names = rich.all_names(conn)
         for name in rich.ours(names):

@@ -3,7 +3,6 @@ them; and libpq's own, which goes further, by the program tests/drivers/libpq_pi
 
 import pathlib
 import subprocess
-import threading
 
 import psycopg
 import pytest
@@ -213,13 +212,12 @@ def test_a_long_pipeline(world, mode):
 
 def test_a_cancel_in_a_pipeline(mode):
     flags = ["--drain-min", "0", "--build", "foreground"]
-    with one_world("--build-time", "1.5", flags=flags) as world:
+    with one_world("--build-hang", "m_tmp@1", flags=flags) as world:
         with connect(world.port) as conn:
             with conn.pipeline() as pipeline:
-                timer = threading.Timer(0.5, conn.cancel)
-                timer.start()
+                canceller = world.when_building(conn.cancel)
                 tags, error = series(conn, pipeline, [TABLE, REPLACE, TABLE, numbered(1)], mode)
-                timer.join()
+                canceller.join()
                 assert tags == [SELECTED, None, None, None] and error is not None
                 assert world.view() == AS_MADE
                 world.assert_clean()

@@ -211,7 +211,7 @@ def test_met_directly_it_is_deadly(what):
     with Sandbox() as server:
         line = logged_in(server.port)
         line.send(DEADLY[what])
-        assert server.wait(20) == DIED_OF_A_MESSAGE
+        assert server.wait(60) == DIED_OF_A_MESSAGE
         line.sock.close()
 
 

@@ -45,7 +45,7 @@ class Recorder:
             while True:
                 sock, _ = self.listener.accept()
                 with sock:
-                    sock.settimeout(20)
+                    sock.settimeout(60)
                     self.packets.append(self._packet(sock))
 
     @staticmethod

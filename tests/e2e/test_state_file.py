@@ -45,7 +45,7 @@ def test_a_damaged_file_stops_the_start_and_stays(server, tmp_path, text, line):
     path.write_text(text)
     started = subprocess.run([BINARY, "proxy", "--listen", "127.0.0.1:0", "--server",
                               f"127.0.0.1:{server.port}", "--state-file", str(path)],
-                             capture_output=True, text=True, timeout=20)
+                             capture_output=True, text=True, timeout=60)
     assert started.returncode == 1
     assert started.stderr.startswith(f"mvswap: {path}:{line}: ")
     assert len(started.stderr.splitlines()) == 1
