@@ -312,7 +312,7 @@ class Catalog:
                 dependent.stale_text = dependent.definition_text
             if definition.query is not None:
                 query = definition.query.copy()
-                rewrite_references(query, old, self._printed_identifier(relation.name))
+                rewrite_references(query, old, *map(self._printed_identifier, (relation.name, old)))
                 dependent.definition = replace(definition, query=query)
             elif definition.source is not None and definition.source.base == old:
                 name = self.printed_name(relation.name)

@@ -18,7 +18,7 @@ from sqlglot.dialects.risingwave import RisingWave
 from sqlglot.errors import SqlglotError
 
 from .errors import SyntaxFailure
-from .lexer import PARAM, STRING, Token, quote_name
+from .lexer import PARAM, STRING, Token
 
 _TYPE_NAMES = {
     "VARCHAR": "CHARACTER VARYING",
@@ -252,20 +252,18 @@ def referenced_tables(query: exp.Expression) -> Iterator[exp.Table]:
     return (table for table in query.find_all(exp.Table) if is_relation_name(table))
 
 
-def rewrite_references(query: exp.Expression, old: str, new: exp.Identifier) -> None:
+def rewrite_references(
+    query: exp.Expression, old: str, new: exp.Identifier, alias: exp.Identifier
+) -> None:
     """`FROM old` becomes `FROM new AS old`. Only base names are compared, as the server does,
-    whatever the schema.
+    whatever the schema. `alias` is the old name as it is printed.
     """
     for table in list(referenced_tables(query)):
         if fold(table.this) != old or not _rewriter_reaches(table):
             continue
         if not table.alias:
-            table.set("alias", exp.TableAlias(this=identifier(old)))
+            table.set("alias", exp.TableAlias(this=alias.copy()))
         table.set("this", new.copy())
-
-
-def identifier(name: str) -> exp.Identifier:
-    return exp.Identifier(this=name, quoted=quote_name(name) != name)
 
 
 def root_expression(query: exp.Expression, column: str) -> exp.Expression | None:
