@@ -29,6 +29,7 @@ from .queries import (
     to_duckdb,
     to_text,
 )
+from .sql_functions import expand
 from .statements import MATVIEW, TABLE, VIEW, Name
 from .system_relations import SystemRelations
 from .typing_help import add_sum_casts
@@ -54,6 +55,7 @@ class Plan:
     sleep: float = 0.0
     sleeps_after_reading: bool = False  # above an aggregation or a sort
     rows_written_by: str | None = None
+    functions: set[int] = field(default_factory=set)  # called ones that users wrote
     missing_alias: int | None = None  # position of the first output column without a name
 
 
@@ -107,6 +109,7 @@ class Binder:
             name.set("this", fold(name))
         for select in list(tree.find_all(exp.Select)):
             _name_outputs(select)
+        self.plan.functions |= expand(self.reader, tree)
         self._fold_functions(tree)
         for minus in tree.find_all(exp.Neg):
             if isinstance(minus.this, exp.Neg) and isinstance(minus.this.this, exp.Literal):

@@ -26,6 +26,7 @@ from .values import SERIAL, TIMESTAMPTZ
 from .wire import Column
 
 if TYPE_CHECKING:
+    from .sql_functions import Function
     from .versions import Version
 
 DATABASE = "dev"
@@ -124,6 +125,7 @@ class Catalog:
         self.schemas: dict[int, Schema] = {}
         self.users: dict[int, User] = {}
         self.relations: dict[int, Relation] = {}
+        self.functions: dict[int, Function] = {}
         self.defaults: list[DefaultPrivilege] = []
         for i, name in enumerate(("root", "postgres", "rwadmin"), 1):
             self.users[i] = User(i, name, True, True, True, True, name == "rwadmin")
@@ -135,6 +137,7 @@ class Catalog:
         other = copy.copy(self)
         other.watcher = None
         other.users = dict(self.users)
+        other.functions = dict(self.functions)
         other.schemas = {i: replace(one, acl=one.acl.copy()) for i, one in self.schemas.items()}
         other.relations = {i: one.copy() for i, one in self.relations.items()}
         return other
@@ -159,6 +162,10 @@ class Catalog:
 
     def has_schema(self, name: str) -> bool:
         return any(schema.name == name for schema in self.schemas.values())
+
+    def has(self, object_id: int) -> bool:
+        """Whether something that is read is still there: a relation or a function."""
+        return object_id in self.relations or object_id in self.functions
 
     def user(self, name: str) -> User:
         for user in self.users.values():
@@ -234,7 +241,7 @@ class Catalog:
         """The ids with everything that plain views among them read."""
         out = set(ids)
         for one in ids:
-            if self.relations[one].kind == VIEW:
+            if one in self.relations and self.relations[one].kind == VIEW:
                 out |= self.relations[one].reads
         return out
 

@@ -52,6 +52,11 @@ async def alter(session: Session, statement: st.Alter) -> Answer:
 def _owner(session: Session, relation: Relation, statement: st.Alter) -> None:
     catalog = session.server.catalog
     user = catalog.user(str(statement.argument))
+    schema = catalog.schemas[relation.schema]
+    if not (session.user.is_super or user.is_super or user.id == schema.owner):
+        if not schema.acl.allows(user.id, "C"):
+            # The text is assumed.
+            raise errors.denied(f"{user.name} has no CREATE privilege on schema {schema.name}")
     for one in [relation, *catalog.indexes(relation)]:
         one.owner = user.id
     catalog.changed()

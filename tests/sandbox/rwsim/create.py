@@ -57,7 +57,7 @@ def _add(session: Session, relation: Relation, call: str) -> None:
         raise errors.recovering(call)
     if meta.named(relation.schema, relation.name):
         raise errors.exists_in_meta(call, "table", relation.name)
-    gone = next((one for one in sorted(relation.reads) if one not in meta.relations), None)
+    gone = next((one for one in sorted(relation.reads) if not meta.has(one)), None)
     if gone is not None:
         raise errors.gone_in_meta(call, "table", gone)
     meta.add(relation)
@@ -97,6 +97,7 @@ async def create_view(session: Session, statement: st.CreateView, query: exp.Exp
         _add(session, relation, "CreateView")
         session.frontend.catch_up()
         return Answer(tag)
+    relation.reads |= plan.functions
     relation.primary_key = _derived_key(session, plan, query, columns)
     relation.job.parallelism = session.settings.job_parallelism("materialized_view")
     group = statement.options.get("resource_group", "").strip("'")
@@ -285,6 +286,8 @@ async def create_stream(session: Session, statement: st.CreateStream) -> Answer:
             what = "table" if statement.kind == st.SUBSCRIPTION else "table or source"
             raise errors.not_found(what, definition.source.base)
         reads = {source.id}
+    if statement.into is not None:
+        _target_of_sink(session, statement.into)
     schema = schema_to_create_in(session, statement.name)
     if answer := _taken(session, schema, statement.name.base, statement.if_not_exists, tag):
         return answer
@@ -294,6 +297,13 @@ async def create_stream(session: Session, statement: st.CreateStream) -> Answer:
     relation.job.parallelism = session.settings.job_parallelism(statement.kind)
     _add(session, relation, f"Create{statement.kind.capitalize()}")
     return Answer(tag)
+
+
+def _target_of_sink(session: Session, name: st.Name) -> None:
+    """A table that a sink writes to. Nothing in the catalog links the two, and no rows come."""
+    found = session.catalog.find(name, session.path(), (st.TABLE, st.MATVIEW, st.VIEW))
+    if found is None or found.kind != st.TABLE:
+        raise errors.not_found("table", name.base)
 
 
 async def create_schema(session: Session, statement: st.CreateSchema) -> Answer:

@@ -8,6 +8,7 @@ from . import errors
 from . import statements as st
 from .answers import Answer, texts
 from .catalog import Relation
+from .sql_functions import drop_function
 from .targets import TABLE_LIKE, check_may_change, in_meta, tag_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ async def drop(session: Session, statement: st.Drop) -> Answer:
         return _drop_schema(session, statement)
     if statement.kind == "user":
         return _drop_user(session, statement)
+    if statement.kind == "function":
+        return drop_function(session, statement)
     try:
         relation = _droppable(session, statement)
     except errors.ServerError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from sqlglot import exp
 
-from . import change, create, drop, errors, processes, show
+from . import change, create, drop, errors, processes, show, sql_functions
 from . import statements as st
 from .answers import Answer, texts
 from .binder import Binder, Plan, in_server_words
@@ -265,6 +265,7 @@ _ACTIONS: dict[type[st.Statement], Callable[[Any, Any], Awaitable[Answer]]] = {
     st.CreateIndex: create.create_index,
     st.CreateStream: create.create_stream,
     st.CreateSchema: create.create_schema,
+    st.CreateFunction: sql_functions.create_function,
     st.CreateUser: create.create_user,
     st.Drop: drop.drop,
     st.Alter: change.alter,

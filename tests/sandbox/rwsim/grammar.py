@@ -14,7 +14,7 @@ from . import statements as st
 from .cursor import Cursor, source_text, spaced, split_at_commas
 from .grammar_jobs import alter_job
 from .grammar_session import ignored_notice, parse_session_statement
-from .lexer import EOF, Token, quote_name, split_statements, tokenize
+from .lexer import EOF, QUOTED, WORD, Token, quote_name, split_statements, tokenize
 from .queries import parse_expression, parse_query, to_text
 
 _QUERY_STARTS = {"SELECT", "WITH", "VALUES", "("}
@@ -27,7 +27,7 @@ _RELATION_KINDS = {
     "SINK": st.SINK,
     "SUBSCRIPTION": st.SUBSCRIPTION,
 }
-_DROP_KINDS = {**_RELATION_KINDS, "SCHEMA": "schema", "USER": "user"}
+_DROP_KINDS = {**_RELATION_KINDS, "SCHEMA": "schema", "USER": "user", "FUNCTION": "function"}
 
 
 @lru_cache(maxsize=1024)
@@ -108,6 +108,8 @@ def _create(c: Cursor, version: tuple[int, int]) -> st.Statement:
         return st.CreateSchema(name, missing_only)
     if c.accept("USER"):
         return _create_user(c)
+    if c.accept("FUNCTION"):
+        return _create_function(c)
     raise c.fail("an object type after CREATE")
 
 
@@ -245,9 +247,12 @@ def _create_table(c: Cursor, or_replace: bool) -> st.CreateTable:
 
 def _create_stream(c: Cursor, kind: str) -> st.CreateStream:
     missing_only = c.accept("IF NOT EXISTS")
-    name = c.name()
-    if c.accept("INTO"):
-        raise c.fail("FROM or AS after CREATE SINK sink_name")
+    name, into = c.name(), None
+    if c.peek().upper == "INTO":
+        if kind != st.SINK:
+            raise c.fail("FROM after CREATE SUBSCRIPTION subscription_name")
+        c.take()
+        into = c.name()
     source, query = None, None
     if c.accept("AS"):
         tokens = c.rest()
@@ -273,8 +278,9 @@ def _create_stream(c: Cursor, kind: str) -> st.CreateStream:
     options, printed = _options(c)
     if c.accept("FORMAT"):
         printed += " FORMAT " + spaced([t for t in c.rest() if t.kind != EOF])
-    definition = st.Definition(f"CREATE {kind.upper()}", name, "", query, source, printed)
-    return st.CreateStream(kind, name, definition, options, missing_only)
+    before = f" INTO {into}" if into else ""
+    definition = st.Definition(f"CREATE {kind.upper()}", name, before, query, source, printed)
+    return st.CreateStream(kind, name, definition, options, missing_only, into)
 
 
 def _index_key(c: Cursor, item: list[Token]) -> st.IndexKey:
@@ -319,6 +325,26 @@ def _create_index(c: Cursor, unique: bool, version: tuple[int, int]) -> st.Creat
     return st.CreateIndex(name, table, keys, include, distributed, definition, unique, missing_only)
 
 
+def _create_function(c: Cursor) -> st.CreateFunction:
+    """Functions in SQL, whose body is one SELECT of one expression."""
+    name = c.name()
+    arguments = [
+        item[0].name if len(item) > 1 and item[1].kind in (WORD, QUOTED) else ""
+        for item in split_at_commas(c.in_parentheses())
+    ]
+    c.expect("RETURNS")
+    while not c.done() and not c.looks_at("LANGUAGE") and not c.looks_at("AS"):
+        c.take()
+    c.accept("LANGUAGE SQL")
+    c.expect("AS")
+    text = c.string()
+    c.accept("LANGUAGE SQL")
+    query = parse_query(text, tokenize(text))
+    if not isinstance(query, exp.Select) or len(query.expressions) != 1:
+        raise c.fail("SELECT of one expression")
+    return st.CreateFunction(name, arguments, query.expressions[0].unalias())
+
+
 def _create_user(c: Cursor) -> st.CreateUser:
     name = c.name()
     c.accept("WITH")
@@ -338,6 +364,8 @@ def _drop(c: Cursor) -> st.Drop:
         raise c.fail("an object type after DROP")
     if_exists = c.accept("IF EXISTS")
     name = c.name()
+    if kind == "FUNCTION" and c.peek().text == "(":
+        c.in_parentheses()
     cascade = c.accept_any("CASCADE", "RESTRICT") == "CASCADE"
     return st.Drop(_DROP_KINDS[kind], name, if_exists, cascade)
 

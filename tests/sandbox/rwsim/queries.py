@@ -27,6 +27,8 @@ _TYPE_NAMES = {
     "DOUBLE PRECISION": "DOUBLE",
 }
 _AGGREGATES = {"count", "sum", "min", "max", "avg", "string_agg", "array_agg"}
+# The server's rewriter stops at these.
+_UNVISITED = (exp.Case, exp.Bracket, exp.Substring, exp.Trim, exp.Overlay)
 _INFIX_NOT = {
     exp.In: "IN",
     exp.Like: "LIKE",
@@ -238,7 +240,7 @@ def _rewriter_reaches(node: exp.Expression) -> bool:
     """
     child, parent = node, node.parent
     while parent is not None:
-        if isinstance(parent, (exp.Case, exp.Bracket, exp.Substring, exp.Trim)):
+        if isinstance(parent, _UNVISITED):
             return False
         if isinstance(parent, exp.In) and child.arg_key == "expressions":
             return False

@@ -159,6 +159,16 @@ class CreateStream(Statement):
     definition: Definition
     options: dict[str, str]
     if_not_exists: bool
+    into: Name | None = None  # the table that a sink writes to
+
+
+@dataclass
+class CreateFunction(Statement):
+    """CREATE FUNCTION … LANGUAGE SQL: `body` is the expression behind SELECT."""
+
+    name: Name
+    arguments: list[str]  # their names; "" for those that are only $1, $2, …
+    body: exp.Expression
 
 
 @dataclass
