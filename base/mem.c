@@ -47,6 +47,28 @@ char *mem_copy(const void *bytes, size_t len)
     return copy;
 }
 
+const char **mem_copy_texts(const char *const *texts, size_t num)
+{
+    size_t size = num * sizeof(*texts);
+    for (size_t i = 0; i < num; i++) {
+        size += texts[i] != NULL ? strlen(texts[i]) + 1 : 0;
+    }
+    const char **copies = mem_new(size);
+    if (copies == NULL) {
+        return NULL;
+    }
+    char *at = (char *)(copies + num);
+    for (size_t i = 0; i < num; i++) {
+        if (texts[i] != NULL) {
+            size_t len = strlen(texts[i]) + 1;
+            memcpy(at, texts[i], len);
+            copies[i] = at;
+            at += len;
+        }
+    }
+    return copies;
+}
+
 void mem_free(void *ptr)
 {
     free(ptr);

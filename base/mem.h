@@ -22,6 +22,10 @@ MUST_CHECK void *mem_resize(void *ptr, size_t size);
 /* mem_copy returns a newly allocated copy of `len` bytes followed by a NUL, or NULL. */
 MUST_CHECK char *mem_copy(const void *bytes, size_t len);
 
+/* mem_copy_texts returns copies of `num` texts (NULL stays NULL) in one piece that one mem_free
+ * frees, or NULL. */
+MUST_CHECK const char **mem_copy_texts(const char *const *texts, size_t num);
+
 /* mem_free frees what the functions above returned; NULL is allowed. */
 void mem_free(void *ptr);
 

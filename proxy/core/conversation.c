@@ -132,7 +132,7 @@ static bool grant(struct session *s, const struct replace_request *request)
         replace_result(t->engine, &(struct replace_result){.kind = REPLACE_WAITED}, s->now);
         return true;
     case REPLACE_LOCK:
-        shares_ask_lock(s, request->family);
+        shares_ask_lock(s, request);
         return false;
     case REPLACE_SLOT:
         shares_ask_slot(s);
@@ -162,9 +162,7 @@ static void drive(struct session *s)
         if (more) {
             answer_log_step(s);
             answer_notices(s);
-            if (s->talk.wait == ENGINE_WAITS_SLOT) {
-                shares_end_slot(s); /* cancelled: it does not wait for one any more */
-            }
+            shares_stop_waiting(s);
             s->talk.wait = ENGINE_IDLE;
             more = grant(s, &request);
         }

@@ -50,6 +50,10 @@ enum {
      * holds the lock on its view and a session, and one that comes behind so many builds would wait
      * for hours: better told at once. */
     LIMIT_WAITING_BUILDS = 64,
+    /* Names in one lock: the view's own and those of everything that follows its swap, of which
+     * there are 500 at most. A closure of more is no view that is replaced but half a database, and
+     * whoever waits for one of so many names would hardly ever come to it. */
+    LIMIT_LOCK_FAMILIES = 500 + 1,
     /* Objects under temporary names that a process remembers, and bytes of their names, which the
      * server does not limit; then the oldest are forgotten. Each is a view that was kept or could
      * not be dropped: thousands mean that nobody looks, and they would cost more than they help. */

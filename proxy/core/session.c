@@ -94,7 +94,8 @@ bool session_next_action(struct session *s, struct action *out_action)
     s->num_actions--;
     memmove(s->actions, s->actions + 1, s->num_actions * sizeof(s->actions[0]));
     if (out_action->kind == ACTION_LOCK || out_action->kind == ACTION_UNLOCK) {
-        out_action->family = buf_text(&s->family);
+        out_action->families = s->families;
+        out_action->num_families = s->num_families;
     } else if (out_action->kind == ACTION_REMEMBER) {
         shares_hand_out(s, out_action);
     } else if (out_action->kind == ACTION_CANCEL) {
@@ -143,7 +144,7 @@ void session_free(struct session *s)
         walk_cleanup(&s->walk[side]);
     }
     buf_cleanup(&s->startup);
-    buf_cleanup(&s->family);
+    mem_free(s->families);
     bracket_cleanup(&s->bracket);
     batch_cleanup(&s->batch);
     prepared_cleanup(&s->prepared);

@@ -42,7 +42,7 @@ enum session_event_kind {
     EVENT_CONNECT_FAILED, /* it is not to be had; `reason` says why */
     EVENT_EOF,            /* `side` sends no more */
     EVENT_BROKEN,         /* `side` is gone: reset or write error */
-    EVENT_LOCKED,         /* the lock that was asked for is held */
+    EVENT_LOCKED,         /* all that was asked for last is held */
     EVENT_SLOT,           /* the slot for a build that was asked for is held */
     EVENT_SLOT_REFUSED,   /* too many wait for one */
     EVENT_DEADLINE,       /* session_deadline has passed */
@@ -57,7 +57,7 @@ struct session_event {
     enum session_event_kind kind;
     enum side side;
     const char *reason; /* static or valid for the call */
-    /* EVENT_LOCKED: what is remembered of the family; valid for the call. */
+    /* EVENT_LOCKED: what is remembered of the first family; valid for the call. */
     const struct replace_left *left;
     size_t num_left;
 };
@@ -65,10 +65,11 @@ struct session_event {
 enum action_kind {
     ACTION_CONNECT,        /* dial the server, then EVENT_CONNECTED or EVENT_CONNECT_FAILED */
     ACTION_SHUTDOWN_WRITE, /* once the output of `side` is written, pass its end on (half-close) */
-    ACTION_LOCK,           /* take `family` in the registry, then EVENT_LOCKED */
-    ACTION_UNLOCK,         /* release it, or leave the queue for it */
-    ACTION_REMEMBER,       /* `left` is what is to be remembered of `family`, in place of what was;
-                            * comes while the lock is held */
+    ACTION_LOCK,           /* give up what is held and take all `families` in the registry, then
+                            * EVENT_LOCKED */
+    ACTION_UNLOCK,         /* release them, or leave the queue for them */
+    ACTION_REMEMBER,       /* `left` is what is to be remembered of the first of `families`, in
+                            * place of what was; comes while the lock is held */
     ACTION_TAKE_SLOT,      /* take a slot for a build in the registry, then EVENT_SLOT or
                             * EVENT_SLOT_REFUSED */
     ACTION_END_SLOT,       /* give it back, or leave the queue for it */
@@ -103,7 +104,8 @@ struct session_report {
 struct action {
     enum action_kind kind;
     enum side side;
-    const char *family; /* valid until the next call on the session, as all below */
+    const char *const *families; /* valid until the next call on the session, as all below */
+    size_t num_families;
     const struct replace_left *left;
     size_t num_left;
     struct cancel_key key;

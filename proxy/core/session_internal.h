@@ -151,6 +151,8 @@ struct queued_action {
     enum side side;
 };
 
+enum lock_state { LOCK_NONE, LOCK_WAITED_FOR, LOCK_HELD };
+
 /* Reports are large and rare: an idle session holds none. */
 struct queued_report {
     struct queued_report *next;
@@ -209,8 +211,9 @@ struct session {
     size_t num_actions;
     struct queued_report *reports; /* oldest first */
     size_t num_reports;
-    struct buf family; /* of the lock */
-    bool lock_taken;
+    const char **families; /* of the lock, or of the last one; one block */
+    size_t num_families;
+    enum lock_state lock;
     bool slot_taken; /* or waited for */
     /* A replacement has ended; its engine is kept until ACTION_REMEMBER has been carried out. */
     struct replace *ended;
@@ -359,9 +362,12 @@ void conversation_cleanup(struct conversation *t);
 const char *conversation_event(const struct conversation *t);
 
 /* shares.c */
-/* The engine wants the lock of a family, or a slot. Without memory the session ends. */
-void shares_ask_lock(struct session *s, const char *family);
+/* The engine wants a lock, or a slot. Without memory, or for too many families, the session ends.
+ */
+void shares_ask_lock(struct session *s, const struct replace_request *request);
 void shares_ask_slot(struct session *s);
+/* It wants something else than what it waits for: it was cancelled. */
+void shares_stop_waiting(struct session *s);
 /* The shell says so. */
 void shares_locked(struct session *s, const struct session_event *event);
 void shares_slot(struct session *s, bool granted);

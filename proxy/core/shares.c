@@ -5,6 +5,7 @@
  */
 #include "session_internal.h"
 
+#include "limits.h"
 #include "mem.h"
 
 #include <inttypes.h>
@@ -12,16 +13,36 @@
 
 enum { LEFT_COLUMNS = 3 /* replace.h, struct replace_left */ };
 
-void shares_ask_lock(struct session *s, const char *family)
+static void unlock(struct session *s)
 {
-    buf_cleanup(&s->family);
-    buf_add_text(&s->family, family);
-    if (buf_text(&s->family) == NULL) {
-        /* Nothing has been made on the server before the lock. */
-        session_fail(s, "53200", "out of memory", NULL);
+    if (s->lock != LOCK_NONE) {
+        s->lock = LOCK_NONE;
+        session_act(s, ACTION_UNLOCK, CLIENT);
+    }
+}
+
+/* Nothing that would have to be removed is on the server before a lock. */
+static void end_without_lock(struct session *s, const char *sqlstate, const char *why)
+{
+    unlock(s); /* one that was held before */
+    session_fail(s, sqlstate, why, NULL);
+}
+
+void shares_ask_lock(struct session *s, const struct replace_request *request)
+{
+    if (request->num_families > LIMIT_LOCK_FAMILIES) {
+        end_without_lock(s, "54000", "too many views are replaced in one statement");
         return;
     }
-    s->lock_taken = true;
+    const char **families = mem_copy_texts(request->families, request->num_families);
+    if (families == NULL) {
+        end_without_lock(s, "53200", "out of memory");
+        return;
+    }
+    mem_free(s->families);
+    s->families = families;
+    s->num_families = request->num_families;
+    s->lock = LOCK_WAITED_FOR;
     s->talk.wait = ENGINE_WAITS_LOCK;
     session_act(s, ACTION_LOCK, CLIENT);
 }
@@ -63,10 +84,10 @@ void shares_locked(struct session *s, const struct session_event *event)
     if (s->state != SESSION_REPLACING || s->talk.wait != ENGINE_WAITS_LOCK) {
         return;
     }
+    s->lock = LOCK_HELD;
     const char **cells = make_cells(event->left, event->num_left, &numbers);
     if (cells == NULL) {
-        /* Nothing has been made on the server yet. */
-        session_fail(s, "53200", "out of memory", NULL);
+        end_without_lock(s, "53200", "out of memory");
     } else {
         conversation_go_on(s, &(struct replace_result){.kind = REPLACE_LOCKED,
                                                        .num_rows = event->num_left,
@@ -94,6 +115,15 @@ void shares_end_slot(struct session *s)
     }
 }
 
+void shares_stop_waiting(struct session *s)
+{
+    if (s->talk.wait == ENGINE_WAITS_SLOT) {
+        shares_end_slot(s);
+    } else if (s->talk.wait == ENGINE_WAITS_LOCK) {
+        unlock(s);
+    }
+}
+
 /* The outcome's list lives as long as its engine. */
 static void remember(struct session *s)
 {
@@ -108,7 +138,8 @@ static void remember(struct session *s)
 void shares_hand_out(struct session *s, struct action *out_action)
 {
     const struct replace_outcome *outcome = replace_outcome(s->ended);
-    out_action->family = buf_text(&s->family);
+    out_action->families = s->families;
+    out_action->num_families = s->num_families;
     out_action->left = outcome->left;
     out_action->num_left = outcome->num_left;
     s->ended_handed_out = true;
@@ -131,9 +162,8 @@ void shares_take_back(struct session *s)
 void shares_end(struct session *s)
 {
     shares_end_slot(s);
-    if (s->lock_taken) {
+    if (s->lock == LOCK_HELD) {
         remember(s);
-        s->lock_taken = false;
-        session_act(s, ACTION_UNLOCK, CLIENT);
     }
+    unlock(s);
 }

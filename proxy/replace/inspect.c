@@ -76,8 +76,10 @@ void ask_lock(struct replace *r, struct replace_request *out)
 {
     /* Not SQL: one string that names the family, unambiguous because names hold no double quote. */
     sql_format(&r->sql, "%I.%I.%I", r->database, r->schema, r->statement.name);
+    r->family = buf_text(&r->sql);
     out->kind = REPLACE_LOCK;
-    out->family = buf_text(&r->sql);
+    out->families = &r->family;
+    out->num_families = 1;
 }
 
 enum step take_lock(struct replace *r, const struct replace_result *result)

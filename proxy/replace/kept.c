@@ -9,26 +9,13 @@
 bool kept_rows_set(struct kept_rows *kept, const struct replace_result *result)
 {
     size_t num = result->num_rows * result->num_columns;
-    size_t size = num * sizeof(char *);
     kept_rows_cleanup(kept);
-    for (size_t i = 0; i < num; i++) {
-        size += result->cells[i] != NULL ? strlen(result->cells[i]) + 1 : 0;
-    }
     if (num == 0) {
         return true;
     }
-    const char **cells = mem_new(size);
+    const char **cells = mem_copy_texts(result->cells, num);
     if (cells == NULL) {
         return false;
-    }
-    char *at = (char *)(cells + num);
-    for (size_t i = 0; i < num; i++) {
-        if (result->cells[i] != NULL) {
-            size_t len = strlen(result->cells[i]) + 1;
-            memcpy(at, result->cells[i], len);
-            cells[i] = at;
-            at += len;
-        }
     }
     kept->block = cells;
     kept->rows = (struct replace_result){.kind = REPLACE_OK,

@@ -28,7 +28,12 @@ struct replace;
 enum replace_request_kind {
     REPLACE_RUN,  /* run `sql` and tell rows, tag or error */
     REPLACE_WAIT, /* tell REPLACE_WAITED when the monotonic clock has reached `until_ms` */
-    REPLACE_LOCK, /* tell REPLACE_LOCKED when this engine alone holds `family` in the process */
+    REPLACE_LOCK, /* tell REPLACE_LOCKED when this engine alone holds all `families` in the process.
+                   * Whatever it held is given up first, and all are taken in one step, so that no
+                   * two engines wait for one another: in between others may have changed
+                   * everything. May be asked for several times, but only while nothing is on the
+                   * server that undo would have to remove: without memory for it the session ends
+                   */
     REPLACE_SLOT, /* tell REPLACE_LOCKED when this engine holds one of the max_builds slots of the
                    * process, or REPLACE_FULL when too many wait for one */
     REPLACE_END_SLOT, /* give it back, then tell REPLACE_OK */
@@ -48,7 +53,10 @@ struct replace_request {
     bool with_parameters;   /* the statement holds $1: run it with what the client bound to it */
     bool cancellable; /* when the engine is cancelled the caller may cancel it on the server */
     uint64_t until_ms;
-    const char *family; /* database, schema and name of the view, one string */
+    /* REPLACE_LOCK: each is database, schema and name of a view, one string. At least one, at most
+     * LIMIT_LOCK_FAMILIES (501); the first is that of the view that is replaced. */
+    const char *const *families;
+    size_t num_families;
 };
 
 enum replace_result_kind {
@@ -56,13 +64,13 @@ enum replace_result_kind {
     REPLACE_ERROR, /* the server answered an error */
     REPLACE_LOST,  /* the server connection is gone; nothing can be run any more */
     REPLACE_WAITED,
-    REPLACE_LOCKED, /* the lock of a family comes with rows: see struct replace_left */
+    REPLACE_LOCKED, /* a lock comes with rows: see struct replace_left */
     REPLACE_FULL
 };
 
 /*
  * An object of a family that was left under a temporary name, for the process to remember. The lock
- * of a family comes with what is remembered of it, as rows of three cells: name, id, until (all
+ * comes with what is remembered of its first family, as rows of three cells: name, id, until (all
  * decimal but the name).
  */
 struct replace_left {
@@ -118,8 +126,8 @@ struct replace_outcome {
     bool server_lost;        /* the session cannot go on after the answer */
     const char *const *plan; /* lines */
     size_t num_plan;
-    /* What is to be remembered of the family from now on, in place of what was; meaningful only if
-     * `left_known`. */
+    /* What is to be remembered of the lock's first family from now on, in place of what was;
+     * meaningful only if `left_known`. */
     bool left_known;
     const struct replace_left *left;
     size_t num_left;

@@ -162,7 +162,8 @@ struct replace {
     bool cancelled; /* and not acted upon yet */
     enum replace_reason cancel_reason;
 
-    struct buf sql; /* of the request that is out */
+    struct buf sql;     /* of the request that is out */
+    const char *family; /* likewise, in `sql` */
     /* Set aside before anything is changed, so that undo, what follows the swap, and naming what is
      * left need no memory that may not be there. */
     struct buf spare;

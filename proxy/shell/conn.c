@@ -248,7 +248,7 @@ static void perform(struct conn *c, const struct action *action)
         c->peers[action->side].end_wanted = true;
         break;
     case ACTION_LOCK:
-        conn_lock(c, action->family);
+        conn_lock(c, action);
         break;
     case ACTION_UNLOCK:
         conn_unlock(c);

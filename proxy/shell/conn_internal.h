@@ -15,7 +15,7 @@ struct conn {
     struct conn *previous;
     struct proxy *proxy;
     uint64_t id;
-    char *family; /* that it holds, waits for, or had last; NULL: none */
+    char *family; /* the first that it holds, waits for, or had last; NULL: none */
     struct session *session;
     enum conn_role role;
     uint64_t cancels; /* session that this CancelRequest is for, or 0 */
@@ -46,7 +46,7 @@ void conn_release(struct conn *c);
 void conn_destroy(struct conn *c);
 
 /* conn_shares.c: each tells the session, now or later. Without memory the connection ends. */
-void conn_lock(struct conn *c, const char *family);
+void conn_lock(struct conn *c, const struct action *action);
 void conn_unlock(struct conn *c);
 void conn_remember(const struct conn *c, const struct action *action);
 void conn_take_slot(struct conn *c);

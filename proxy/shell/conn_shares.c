@@ -30,15 +30,22 @@ void conn_locked(struct conn *c)
     }
 }
 
-void conn_lock(struct conn *c, const char *family)
+/* Others may have been granted something since. */
+static void wake(struct proxy *p)
 {
+    (void)uv_async_send(&p->wake);
+}
+
+void conn_lock(struct conn *c, const struct action *action)
+{
+    const char *family = action->families[0];
     mem_free(c->family);
     c->family = mem_copy(family, strlen(family));
     if (c->family == NULL) {
         out_of_memory(c);
         return;
     }
-    switch (registry_lock(c->proxy->registry, family, c->id)) {
+    switch (registry_lock(c->proxy->registry, action->families, action->num_families, c->id)) {
     case REGISTRY_LOCKED:
         tell_locked(c);
         break;
@@ -46,8 +53,9 @@ void conn_lock(struct conn *c, const char *family)
         break;
     case REGISTRY_NO_MEMORY:
         out_of_memory(c);
-        break;
+        return;
     }
+    wake(c->proxy); /* what it held before may be somebody else's now */
 }
 
 void conn_remember(const struct conn *c, const struct action *action)
@@ -55,14 +63,14 @@ void conn_remember(const struct conn *c, const struct action *action)
     struct proxy *p = c->proxy;
     size_t forgotten = 0;
     char number[24];
-    switch (
-        remembered_set(p->remembered, action->family, action->left, action->num_left, &forgotten)) {
+    const char *family = action->families[0];
+    switch (remembered_set(p->remembered, family, action->left, action->num_left, &forgotten)) {
     case REMEMBERED_SAME:
         return;
     case REMEMBERED_CHANGED:
         break;
     case REMEMBERED_NO_MEMORY:
-        log_line(LOG_WARNING, "remembered", "family", action->family, "detail",
+        log_line(LOG_WARNING, "remembered", "family", family, "detail",
                  "out of memory: what was left is not remembered", NULL);
         return;
     }
@@ -77,7 +85,7 @@ void conn_remember(const struct conn *c, const struct action *action)
 void conn_unlock(struct conn *c)
 {
     registry_unlock(c->proxy->registry, c->id);
-    (void)uv_async_send(&c->proxy->wake);
+    wake(c->proxy);
 }
 
 void conn_take_slot(struct conn *c)
@@ -100,5 +108,5 @@ void conn_take_slot(struct conn *c)
 void conn_end_slot(struct conn *c)
 {
     registry_end_slot(c->proxy->registry, c->id);
-    (void)uv_async_send(&c->proxy->wake);
+    wake(c->proxy);
 }

@@ -6,20 +6,24 @@
 #include "limits.h"
 #include "mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
 enum claim_state {
-    CLAIM_WAITING, /* an older claim on the same family is in front */
+    CLAIM_WAITING, /* older claims on the same are in front */
     CLAIM_GRANTED, /* holds it; its session has not been told yet */
     CLAIM_HELD
 };
 
+/* A session has one at most. */
 struct claim {
     struct claim *next;
     uint64_t session;
-    enum claim_state state;
-    char *family;
+    enum claim_state state; /* CLAIM_WAITING as long as there are blockers */
+    size_t num_blockers;    /* older claims that share a family with it, held or not */
+    const char **families;  /* in order of strcmp; one block */
+    size_t num_families;
 };
 
 struct slot {
@@ -55,7 +59,7 @@ struct registry *registry_new(void)
 
 static void claim_free(struct claim *claim)
 {
-    mem_free(claim->family);
+    mem_free(claim->families);
     mem_free(claim);
 }
 
@@ -79,56 +83,85 @@ void registry_free(struct registry *r)
     mem_free(r);
 }
 
-enum registry_lock_result registry_lock(struct registry *r, const char *family, uint64_t session)
+static int compare_texts(const void *a, const void *b)
 {
-    struct claim *claim = mem_new(sizeof(*claim));
-    char *copy = mem_copy(family, strlen(family));
-    if (claim == NULL || copy == NULL) {
-        mem_free(claim);
-        mem_free(copy);
-        return REGISTRY_NO_MEMORY;
-    }
-    *claim = (struct claim){.session = session, .state = CLAIM_HELD, .family = copy};
-    uv_mutex_lock(&r->mutex);
-    struct claim **end = &r->claims;
-    for (; *end != NULL; end = &(*end)->next) {
-        if (strcmp((*end)->family, family) == 0) {
-            claim->state = CLAIM_WAITING;
-        }
-    }
-    *end = claim;
-    enum claim_state state = claim->state;
-    uv_mutex_unlock(&r->mutex);
-    return state == CLAIM_HELD ? REGISTRY_LOCKED : REGISTRY_QUEUED;
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The oldest claim on `family` is granted if nobody in front of it holds it. */
-static void promote(struct registry *r, const char *family)
+/* NULL without memory. */
+static struct claim *claim_new(const char *const *families, size_t num, uint64_t session)
 {
-    for (struct claim *c = r->claims; c != NULL; c = c->next) {
-        if (strcmp(c->family, family) == 0) {
-            if (c->state == CLAIM_WAITING) {
-                c->state = CLAIM_GRANTED;
-            }
-            return;
+    struct claim *claim = mem_new(sizeof(*claim));
+    const char **copies = mem_copy_texts(families, num);
+    if (claim == NULL || copies == NULL) {
+        mem_free(claim);
+        mem_free(copies);
+        return NULL;
+    }
+    qsort(copies, num, sizeof(*copies), compare_texts);
+    *claim = (struct claim){.session = session, .families = copies, .num_families = num};
+    return claim;
+}
+
+static bool share_a_family(const struct claim *a, const struct claim *b)
+{
+    size_t at_a = 0;
+    size_t at_b = 0;
+    while (at_a < a->num_families && at_b < b->num_families) {
+        int order = strcmp(a->families[at_a], b->families[at_b]);
+        if (order == 0) {
+            return true;
+        }
+        at_a += order < 0 ? 1 : 0;
+        at_b += order < 0 ? 0 : 1;
+    }
+    return false;
+}
+
+/* With the mutex held. Those behind it that nobody blocks any more are granted theirs. */
+static void give_up(struct registry *r, uint64_t session)
+{
+    struct claim **at = &r->claims;
+    while (*at != NULL && (*at)->session != session) {
+        at = &(*at)->next;
+    }
+    struct claim *claim = *at;
+    if (claim == NULL) {
+        return;
+    }
+    *at = claim->next;
+    for (struct claim *c = claim->next; c != NULL; c = c->next) {
+        if (share_a_family(claim, c) && --c->num_blockers == 0) {
+            c->state = CLAIM_GRANTED;
         }
     }
+    claim_free(claim);
+}
+
+enum registry_lock_result registry_lock(struct registry *r, const char *const *families, size_t num,
+                                        uint64_t session)
+{
+    struct claim *claim = claim_new(families, num, session);
+    if (claim == NULL) {
+        return REGISTRY_NO_MEMORY;
+    }
+    uv_mutex_lock(&r->mutex);
+    give_up(r, session);
+    struct claim **end = &r->claims;
+    for (; *end != NULL; end = &(*end)->next) {
+        claim->num_blockers += share_a_family(*end, claim) ? 1 : 0;
+    }
+    *end = claim;
+    bool waits = claim->num_blockers != 0;
+    claim->state = waits ? CLAIM_WAITING : CLAIM_HELD;
+    uv_mutex_unlock(&r->mutex);
+    return waits ? REGISTRY_QUEUED : REGISTRY_LOCKED;
 }
 
 void registry_unlock(struct registry *r, uint64_t session)
 {
     uv_mutex_lock(&r->mutex);
-    struct claim **at = &r->claims;
-    while (*at != NULL) {
-        struct claim *claim = *at;
-        if (claim->session != session) {
-            at = &claim->next;
-            continue;
-        }
-        *at = claim->next;
-        promote(r, claim->family);
-        claim_free(claim);
-    }
+    give_up(r, session);
     uv_mutex_unlock(&r->mutex);
 }
 

@@ -1,7 +1,7 @@
 /*
  * registry: what the sessions of one process share, behind one mutex: which families of names are
- * being replaced, and by whom (replacements of one name queue up, first come first served), who
- * holds one of the slots for builds, and whose cancel key is which.
+ * being replaced, and by whom (replacements that share a name queue up, first come first served),
+ * who holds one of the slots for builds, and whose cancel key is which.
  *
  * Sessions are known by number, never by pointer. Must not know: sockets, sessions' insides.
  */
@@ -13,6 +13,7 @@
 #include "session.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct registry;
@@ -22,13 +23,20 @@ MUST_CHECK struct registry *registry_new(void);
 void registry_free(struct registry *r);
 
 enum registry_lock_result {
-    REGISTRY_LOCKED, /* `session` holds the family now */
-    REGISTRY_QUEUED, /* it comes up in registry_next_granted later */
-    REGISTRY_NO_MEMORY
+    REGISTRY_LOCKED,   /* `session` holds all of them now */
+    REGISTRY_QUEUED,   /* it holds none of them; it comes up in registry_next_granted later */
+    REGISTRY_NO_MEMORY /* it holds or waits for what it did before */
 };
-MUST_CHECK enum registry_lock_result registry_lock(struct registry *r, const char *family,
-                                                   uint64_t session);
-/* registry_unlock gives up whatever `session` holds or waits for. */
+/*
+ * registry_lock gives up what `session` holds or waits for and takes `families`[0, num), all or
+ * none; the same one twice is one. Whoever asked earlier for any of them comes first, also one who
+ * waits: so nobody who wants many is passed by those who want one of them, and, since a wait is
+ * always for somebody who asked earlier, no two wait for one another. Others may come up in
+ * registry_next_granted by it.
+ */
+MUST_CHECK enum registry_lock_result registry_lock(struct registry *r, const char *const *families,
+                                                   size_t num, uint64_t session);
+/* registry_unlock gives up whatever `session` holds or waits for. Others may come up likewise. */
 void registry_unlock(struct registry *r, uint64_t session);
 
 /* registry_set_slots: how many sessions may hold a slot at one time; 0: any number, as at first.

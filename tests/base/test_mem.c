@@ -53,6 +53,26 @@ Test(mem, copy_ends_with_nul)
     mem_free(copy);
 }
 
+Test(mem, copies_of_texts)
+{
+    char first[] = "first";
+    const char *const texts[] = {first, NULL, "", "last"};
+    const char **copies = mem_copy_texts(texts, 4);
+    cr_assert(ne(ptr, copies, NULL));
+    first[0] = 'x';
+    cr_expect(eq(str, (char *)copies[0], "first"));
+    cr_expect(eq(ptr, (void *)copies[1], NULL));
+    cr_expect(eq(str, (char *)copies[2], ""));
+    cr_expect(eq(str, (char *)copies[3], "last"));
+    mem_free(copies);
+    copies = mem_copy_texts(NULL, 0);
+    cr_expect(ne(ptr, copies, NULL));
+    mem_free(copies);
+    mem_fail_at(1);
+    cr_expect(eq(ptr, mem_copy_texts(texts, 4), NULL));
+    mem_fail_at(0);
+}
+
 Test(mem, copy_of_nothing)
 {
     char *copy = mem_copy(NULL, 0);

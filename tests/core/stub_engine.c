@@ -2,6 +2,7 @@
  * cancelled. */
 #include "stub_engine.h"
 
+#include "limits.h"
 #include "mem.h"
 
 #include <stdio.h>
@@ -11,6 +12,7 @@ struct stub_engine stub;
 
 struct replace {
     size_t at; /* in stub.asks */
+    size_t num_locks;
     bool owed;
     bool cancelled;
     bool failed;
@@ -52,9 +54,17 @@ bool replace_next(struct replace *r, struct replace_request *out_request)
     if (r->owed) {
         return false;
     }
+    static const char *many[LIMIT_LOCK_FAMILIES + 1];
     r->owed = asked(r) != REPLACE_DONE;
-    *out_request = (struct replace_request){
-        .kind = asked(r), .sql = "SELECT u.name", .family = "\"d\".\"s\".\"v\""};
+    for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
+        many[i] = i == 0 ? "\"d\".\"s\".\"v\"" : "\"d\".\"s\".\"w\"";
+    }
+    r->num_locks += asked(r) == REPLACE_LOCK ? 1 : 0;
+    *out_request =
+        (struct replace_request){.kind = asked(r),
+                                 .sql = "SELECT u.name",
+                                 .families = many,
+                                 .num_families = r->num_locks > 1 ? stub.num_families : 1};
     return true;
 }
 

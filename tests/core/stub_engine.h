@@ -12,6 +12,7 @@ enum { STUB_MOST = 8 };
 struct stub_engine {
     enum replace_request_kind asks[STUB_MOST]; /* ends with REPLACE_DONE */
     size_t undo; /* where in `asks` it goes on when it is cancelled or refused; 0: it is done */
+    size_t num_families; /* of every lock but the first, which is of one; the first stays first */
     struct replace_left left[2];
     size_t num_left;
     bool left_known;

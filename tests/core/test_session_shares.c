@@ -3,6 +3,7 @@
  * given back at once and at every end; what was left comes with the lock and is told at the end.
  * With an engine that asks for them as the test says.
  */
+#include "limits.h"
 #include "stub_engine.h"
 #include "world.h"
 
@@ -164,6 +165,92 @@ Test(shares, one_after_the_other)
     end();
 }
 
+static const struct stub_engine closing = {
+    .asks = {REPLACE_LOCK, REPLACE_RUN, REPLACE_LOCK, REPLACE_RUN, REPLACE_DONE},
+    .num_families = 3};
+
+Test(shares, a_lock_of_many_after_that_of_one)
+{
+    stub = closing;
+    cr_assert(world_init(&w, 0, false));
+    w.hold_locks = true;
+    world_login(&w);
+    world_say(&w, candidate);
+    world_run(&w);
+    cr_assert(w.wants_lock);
+    cr_expect(eq(sz, w.num_families, 1));
+    cr_assert(world_grant(&w));
+    world_run(&w);
+    cr_assert(w.wants_lock && !w.holds_lock);
+    cr_expect(eq(sz, w.num_families, 3));
+    cr_expect(eq(str, stub.heard, "lk"));
+    cr_assert(world_grant(&w));
+    world_run(&w);
+    cr_expect(eq(str, stub.heard, "lklk"));
+    cr_expect(client_got("CREATE_MATERIALIZED_VIEW"));
+    end();
+}
+
+/* What is remembered is told by those only who hold the lock. */
+Test(shares, waiting_for_a_lock_of_many_ends_in_every_way)
+{
+    for (enum way way = 0; way < NUM_WAYS; way++) {
+        stub = closing;
+        stub.left_known = true;
+        cr_assert(world_init(&w, 0, false));
+        world_login(&w);
+        world_say(&w, candidate);
+        while (!(w.holds_lock && stub.heard[0] != 0) && world_step(&w)) {
+            /* up to the first lock */
+        }
+        w.hold_locks = true;
+        world_run(&w);
+        cr_assert(w.wants_lock);
+        leave(way);
+        cr_expect(not(session_is_replacing(w.s)), "way %d", way);
+        cr_expect(not(w.wants_lock), "way %d", way);
+        cr_expect(eq(str, stub.heard, way == BY_SERVER ? "lkx" : "lkc"), "way %d", way);
+        world_event(&w, EVENT_LOCKED, CLIENT); /* too late */
+        world_run(&w);
+        cr_expect(eq(str, w.remembered, ""), "way %d", way);
+        end();
+    }
+}
+
+/* Undo has its own time: others need not wait for one that waits. */
+Test(shares, who_was_cancelled_does_not_wait_for_a_lock)
+{
+    stub = (struct stub_engine){.asks = {REPLACE_LOCK, REPLACE_DONE, REPLACE_RUN, REPLACE_DONE},
+                                .undo = 2};
+    cr_assert(world_init(&w, 0, false));
+    w.hold_locks = true;
+    world_login(&w);
+    world_say(&w, candidate);
+    world_run(&w);
+    cr_assert(w.wants_lock);
+    leave(BY_CANCEL);
+    cr_expect(session_is_replacing(w.s));
+    cr_expect(not(w.wants_lock));
+    world_run(&w);
+    cr_expect(eq(str, stub.heard, "ck"));
+    end();
+}
+
+Test(shares, as_many_families_as_there_may_be)
+{
+    struct stub_engine engine = closing;
+    engine.num_families = LIMIT_LOCK_FAMILIES;
+    begin(&engine, false);
+    cr_expect(eq(str, stub.heard, "lklk"));
+    end();
+    engine.num_families++;
+    begin(&engine, false);
+    cr_expect(eq(str, stub.heard, "lk"));
+    cr_expect(client_got("too many views are replaced in one statement"));
+    cr_expect(world_ended(&w));
+    end();
+}
+
 static const struct replace_left left[] = {{"v_tmp_1", 7, 0}, {"v \xff\n", UINT64_MAX, 1234567}};
 static const struct stub_engine locking = {.asks = {REPLACE_LOCK, REPLACE_RUN, REPLACE_DONE}};
 
@@ -241,7 +328,7 @@ Test(shares, without_the_lock_nothing_is_told)
 /* The whole list, or the session ends: half of it would make the engine forget the rest. */
 Test(shares, without_memory)
 {
-    struct stub_engine engine = locking;
+    struct stub_engine engine = closing;
     engine.left_known = true;
     for (size_t nth = 1; run_remembering(&engine, nth); nth++) {
         bool heard = strncmp(stub.heard, "l", 1) == 0;

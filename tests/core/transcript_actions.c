@@ -13,6 +13,15 @@ static void note_key(const char *what, const struct cancel_key *key, struct buf 
     buf_add_format(out, "%s %d %d\n", what, process, secret);
 }
 
+static void note_families(const char *what, const struct action *action, struct buf *out)
+{
+    buf_add_text(out, what);
+    for (size_t i = 0; i < action->num_families; i++) {
+        buf_add_format(out, " %s", action->families[i]);
+    }
+    buf_add_byte(out, '\n');
+}
+
 void transcript_note_action(const struct action *action, struct buf *out)
 {
     const char *side = action->side == CLIENT ? "client" : "server";
@@ -24,13 +33,13 @@ void transcript_note_action(const struct action *action, struct buf *out)
         buf_add_format(out, "shutdown-write %s\n", side);
         break;
     case ACTION_LOCK:
-        buf_add_format(out, "lock %s\n", action->family);
+        note_families("lock", action, out);
         break;
     case ACTION_UNLOCK:
-        buf_add_format(out, "unlock %s\n", action->family);
+        note_families("unlock", action, out);
         break;
     case ACTION_REMEMBER:
-        buf_add_format(out, "remember %s", action->family);
+        buf_add_format(out, "remember %s", action->families[0]);
         for (size_t i = 0; i < action->num_left; i++) {
             buf_add_format(out, " %s,%" PRIu64 ",%" PRIu64, action->left[i].name,
                            action->left[i].id, action->left[i].until_us);

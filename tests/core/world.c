@@ -33,7 +33,7 @@ static void disarm(struct world *w)
 static void remember(struct world *w, const struct action *action)
 {
     struct buf text = {0};
-    buf_add_text(&text, action->family);
+    buf_add_text(&text, action->families[0]);
     for (size_t i = 0; i < action->num_left; i++) {
         const struct replace_left *left = &action->left[i];
         buf_add_format(&text, " %s,%llu,%llu", left->name, (unsigned long long)left->id,
@@ -54,7 +54,9 @@ static void do_action(struct world *w, const struct action *action)
         w->shut_down_writes++;
         break;
     case ACTION_LOCK:
-        w->wants_lock = action->family != NULL;
+        w->wants_lock = true;
+        w->holds_lock = false; /* what was held is given up */
+        w->num_families = action->num_families;
         break;
     case ACTION_UNLOCK:
         w->wants_lock = false;

@@ -18,7 +18,8 @@ struct world {
     bool server_gone; /* takes and says nothing more */
     bool wants_lock;
     bool holds_lock;
-    bool hold_locks; /* do not grant them */
+    size_t num_families; /* of that lock */
+    bool hold_locks;     /* do not grant them */
     bool wants_slot;
     bool holds_slot;
     bool hold_slots;

@@ -185,10 +185,8 @@ static bool take_actions(struct run *r)
         require(!r->ended || action.kind == ACTION_ABORT || of_a_cancel);
         r->cancelling |= action.kind == ACTION_CANCEL_SERVER;
         ends = ends || action.kind == ACTION_CLOSE || action.kind == ACTION_ABORT;
-        bool lock = action.kind == ACTION_LOCK || action.kind == ACTION_UNLOCK ||
-                    action.kind == ACTION_REMEMBER;
         buf_add_format(&r->trace, "a%d.%d %s\n", (int)action.kind, (int)action.side,
-                       lock ? action.family : "");
+                       action.num_families != 0 ? action.families[0] : "");
     }
     return ends;
 }

@@ -117,7 +117,7 @@ static void note_request(struct script *s, const struct replace *r,
     s->notices_to_client[at] = request->notices_to_client;
     (void)snprintf(s->sql[at], SCRIPT_TEXT, "%s",
                    request->kind == REPLACE_RUN        ? request->sql
-                   : request->kind == REPLACE_LOCK     ? request->family
+                   : request->kind == REPLACE_LOCK     ? request->families[0]
                    : request->kind == REPLACE_SLOT     ? "(slot)"
                    : request->kind == REPLACE_END_SLOT ? "(end of slot)"
                                                        : "");

@@ -1,5 +1,5 @@
-/* Tests of proxy/shell/registry.c: who holds a family or a slot, who comes next, whose cancel key
- * is which. */
+/* Tests of proxy/shell/registry.c: who holds a slot, who comes next, whose cancel key is which.
+ * Locks are in test_registry_locks.c. */
 #include "registry.h"
 
 #include "limits.h"
@@ -23,118 +23,9 @@ static void tear_down(void)
 
 TestSuite(registry, .init = set_up, .fini = tear_down);
 
-/* The next session that is told; 0: none. */
-static uint64_t next(void)
+static enum registry_lock_result lock(const char *family, uint64_t session)
 {
-    uint64_t session = 0;
-    return registry_next_granted(r, &session) ? session : 0;
-}
-
-Test(registry, first_one_holds)
-{
-    cr_expect(eq(int, registry_lock(r, "a", 1), REGISTRY_LOCKED));
-    cr_expect(eq(u64, next(), 0)); /* it knows already */
-    registry_unlock(r, 1);
-    cr_expect(eq(int, registry_lock(r, "a", 2), REGISTRY_LOCKED));
-}
-
-Test(registry, queue_in_order_of_arrival)
-{
-    cr_expect(eq(int, registry_lock(r, "a", 9), REGISTRY_LOCKED));
-    for (uint64_t session = 8; session >= 5; session--) {
-        cr_expect(eq(int, registry_lock(r, "a", session), REGISTRY_QUEUED));
-    }
-    cr_expect(eq(u64, next(), 0));
-    for (uint64_t session = 9; session > 5; session--) {
-        registry_unlock(r, session);
-        cr_expect(eq(u64, next(), session - 1));
-        cr_expect(eq(u64, next(), 0)); /* told once */
-    }
-    registry_unlock(r, 5);
-    cr_expect(eq(u64, next(), 0));
-}
-
-Test(registry, unlock_while_waiting)
-{
-    (void)!registry_lock(r, "a", 1);
-    (void)!registry_lock(r, "a", 2);
-    (void)!registry_lock(r, "a", 3);
-    registry_unlock(r, 2);
-    cr_expect(eq(u64, next(), 0)); /* 1 still holds it */
-    registry_unlock(r, 1);
-    cr_expect(eq(u64, next(), 3));
-}
-
-Test(registry, unlock_before_being_told)
-{
-    (void)!registry_lock(r, "a", 1);
-    (void)!registry_lock(r, "a", 2);
-    (void)!registry_lock(r, "a", 3);
-    registry_unlock(r, 1);
-    registry_unlock(r, 2); /* granted, and gone before it heard of it */
-    cr_expect(eq(u64, next(), 3));
-    cr_expect(eq(u64, next(), 0));
-}
-
-Test(registry, unlock_of_nothing)
-{
-    registry_unlock(r, 1);
-    (void)!registry_lock(r, "a", 1);
-    registry_unlock(r, 2);
-    registry_unlock(r, 2);
-    cr_expect(eq(int, registry_lock(r, "a", 3), REGISTRY_QUEUED));
-    cr_expect(eq(u64, next(), 0));
-}
-
-Test(registry, two_families)
-{
-    cr_expect(eq(int, registry_lock(r, "a", 1), REGISTRY_LOCKED));
-    cr_expect(eq(int, registry_lock(r, "b", 2), REGISTRY_LOCKED));
-    cr_expect(eq(int, registry_lock(r, "b", 3), REGISTRY_QUEUED));
-    cr_expect(eq(int, registry_lock(r, "a", 4), REGISTRY_QUEUED));
-    cr_expect(eq(int, registry_lock(r, "A", 5), REGISTRY_LOCKED));
-    registry_unlock(r, 1);
-    cr_expect(eq(u64, next(), 4));
-    cr_expect(eq(u64, next(), 0));
-    registry_unlock(r, 2);
-    cr_expect(eq(u64, next(), 3));
-}
-
-Test(registry, unlock_gives_up_everything_of_the_session)
-{
-    (void)!registry_lock(r, "a", 1);
-    (void)!registry_lock(r, "b", 1);
-    (void)!registry_lock(r, "a", 2);
-    (void)!registry_lock(r, "b", 3);
-    registry_unlock(r, 1);
-    cr_expect(eq(u64, next(), 2));
-    cr_expect(eq(u64, next(), 3));
-}
-
-Test(registry, session_behind_itself)
-{
-    (void)!registry_lock(r, "a", 1);
-    cr_expect(eq(int, registry_lock(r, "a", 1), REGISTRY_QUEUED));
-    (void)!registry_lock(r, "a", 2);
-    registry_unlock(r, 1);
-    cr_expect(eq(u64, next(), 2));
-    cr_expect(eq(u64, next(), 0));
-}
-
-Test(registry, without_memory)
-{
-    for (size_t nth = 1; nth <= 2; nth++) {
-        mem_fail_at(nth);
-        cr_expect(eq(int, registry_lock(r, "a", 1), REGISTRY_NO_MEMORY));
-        mem_fail_at(0);
-        registry_unlock(r, 1);
-    }
-    cr_expect(eq(int, registry_lock(r, "a", 2), REGISTRY_LOCKED));
-    mem_fail_at(1);
-    struct registry *none = registry_new();
-    mem_fail_at(0);
-    cr_expect(eq(ptr, none, NULL));
-    registry_free(NULL);
+    return registry_lock(r, &family, 1, session);
 }
 
 /* The next session that is told of its slot; 0: none. */
@@ -251,14 +142,14 @@ Test(registry, more_slots_and_fewer)
 Test(registry, slots_are_no_locks)
 {
     registry_set_slots(r, 1);
-    (void)!registry_lock(r, "a", 1);
+    (void)!lock("a", 1);
     take_slots(1, 2, 1);
     registry_unlock(r, 1);
     cr_expect(eq(u64, next_slot(), 0));
-    (void)!registry_lock(r, "a", 1);
+    (void)!lock("a", 1);
     registry_end_slot(r, 1);
     cr_expect(eq(u64, next_slot(), 2));
-    cr_expect(eq(int, registry_lock(r, "a", 2), REGISTRY_QUEUED));
+    cr_expect(eq(int, lock("a", 2), REGISTRY_QUEUED));
 }
 
 Test(registry, slots_without_memory)
@@ -346,12 +237,12 @@ Test(registry, many_keys)
 Test(registry, keys_are_no_locks)
 {
     cr_expect(add(1, 5));
-    (void)!registry_lock(r, "a", 5);
+    (void)!lock("a", 5);
     registry_unlock(r, 5);
     cr_expect(eq(u64, owner(1), 5));
-    (void)!registry_lock(r, "a", 5);
+    (void)!lock("a", 5);
     registry_forget_key(r, 5);
-    cr_expect(eq(int, registry_lock(r, "a", 6), REGISTRY_QUEUED));
+    cr_expect(eq(int, lock("a", 6), REGISTRY_QUEUED));
 }
 
 Test(registry, keys_without_memory)
