@@ -161,6 +161,16 @@ def test_portal_gives_its_rows_in_parts(start):
     ]
 
 
+def test_explain_of_a_view_is_refused_in_words_of_its_own(start):
+    """As the source has it (explain.rs, 2.2 to 3.0): with OR REPLACE and without."""
+    client = start().client()
+    for head in ("CREATE VIEW", "CREATE OR REPLACE VIEW"):
+        told = client.error(f"EXPLAIN {head} v AS SELECT 1 AS x")["M"].splitlines()
+        assert told[3] == "  Not supported: EXPLAIN CREATE VIEW"
+        assert told[4].startswith("HINT: A created VIEW is just an alias.")
+    assert client.rows("SHOW VIEWS") == []
+
+
 def test_ends_quietly(start):
     sandbox = start()
     sandbox.client().rows("SELECT 1")

@@ -111,6 +111,11 @@ def not_implemented(what: str) -> ServerError:
     return ServerError(f"Feature is not yet implemented: {what}\n{NOT_IMPLEMENTED_HINT}")
 
 
+def not_supported(what: str, hint: str) -> ServerError:
+    """The hint is a part of the message."""
+    return ServerError(f"Not supported: {what}\nHINT: {hint}")
+
+
 def invalid_input(text: str) -> ServerError:
     return ServerError(f"Invalid input syntax: {text}")
 

@@ -30,6 +30,9 @@ _ISOLATION_NOTICE = (
     "Transaction with given Isolation Level is not supported yet.\n"
     "For compatibility, this statement will proceed with RepeatableRead."
 )
+_ALIAS = (
+    "A created VIEW is just an alias. Instead, use EXPLAIN on the queries which reference the view."
+)
 _NO_TRANSACTION = "there is no transaction in progress"
 _READERS = (
     st.Query,
@@ -202,6 +205,8 @@ async def _set_variable(session: Session, statement: st.SetVariable) -> Answer:
 
 async def _explain(session: Session, statement: st.Explain) -> Answer:
     inner = statement.inner
+    if isinstance(inner, st.CreateView) and not inner.materialized:
+        raise errors.not_supported("EXPLAIN CREATE VIEW", _ALIAS)
     if isinstance(inner, st.CreateView) and inner.or_replace:
         raise errors.not_implemented(f"unsupported statement for EXPLAIN: {inner.normal_text()}")
     if isinstance(inner, (st.Query, st.CreateView)):
