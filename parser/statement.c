@@ -235,9 +235,12 @@ static enum statement_result read(const char *text, const struct sql_tokens *tok
     if (attempt == ATTEMPT_NO_MEMORY) {
         return STATEMENT_NO_MEMORY;
     }
-    struct token_walk head = w;
-    struct statement unused = {0};
-    s.refused_alike = take_head(&head, FORM_REPLACE, &unused);
+    struct token_walk replacing = w;
+    struct token_walk creating = w;
+    struct statement head = {0};
+    s.refused_alike = take_head(&replacing, FORM_REPLACE, &head);
+    s.explain_refused_alike = (s.refused_alike || take_head(&creating, FORM_STORED, &head)) &&
+                              head.kind == STATEMENT_REPLACE_VIEW;
     for (size_t i = w.at; i < w.end; i++) {
         s.has_parameters = s.has_parameters || w.items[i].kind == SQL_TOKEN_PARAMETER;
     }

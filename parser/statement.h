@@ -52,6 +52,8 @@ struct statement {
     /* Begins with CREATE OR REPLACE ... VIEW, recognised or not: RisingWave refuses all of these
      * with the same words. */
     bool refused_alike;
+    /* Begins with CREATE [OR REPLACE] VIEW, recognised or not: likewise EXPLAIN of all of these. */
+    bool explain_refused_alike;
 };
 
 enum statement_result {

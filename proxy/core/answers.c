@@ -4,6 +4,7 @@
  */
 #include "session_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct wire_report report_of(const struct replace_notice *notice)
@@ -58,12 +59,12 @@ static void answer_not_ours(const struct session *s, struct buf *out)
         wire_add_message(out, SERVER_ERROR_RESPONSE, buf_bytes(refusal), buf_len(refusal));
         return;
     }
-    /* The portal of an EXPLAIN: the server has not seen it, and would refuse it like this. */
+    /* The portal of an EXPLAIN: the server has not seen it, and would refuse it, too. */
+    char message[96];
+    (void)snprintf(message, sizeof(message), "unsupported statement for EXPLAIN: %s",
+                   candidate_words(bracket_candidate(&s->bracket)));
     wire_add_error_response(
-        out, &(struct wire_report){.severity = "ERROR",
-                                   .sqlstate = "0A000",
-                                   .message = "unsupported statement for EXPLAIN: CREATE OR"
-                                              " REPLACE MATERIALIZED VIEW"});
+        out, &(struct wire_report){.severity = "ERROR", .sqlstate = "0A000", .message = message});
 }
 
 void answer_outcome(struct session *s, const struct replace_outcome *outcome)

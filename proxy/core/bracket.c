@@ -234,6 +234,19 @@ static bool is_ours(const struct bracket *b)
     return buf_len(&b->refusal) != 0 || (is_plan && b->took_effect && !b->failed);
 }
 
+/* A plan, too: the server is asked about the query by making a view of it. */
+static void refuse_in_transaction(struct session *s)
+{
+    const struct candidate *candidate = bracket_candidate(&s->bracket);
+    char message[96];
+    (void)snprintf(message, sizeof(message), "cannot execute %s%s in a read-only transaction",
+                   candidate->explained ? "EXPLAIN " : "", candidate_words(candidate));
+    answer_error(s, &(struct wire_report){.severity = "ERROR",
+                                          .sqlstate = "25006",
+                                          .message = message,
+                                          .hint = "End the transaction first."});
+}
+
 /* The statement is ours: begins the replacement, unless something speaks against it. */
 static bool begin_replacement(struct session *s)
 {
@@ -251,17 +264,7 @@ static bool begin_replacement(struct session *s)
         return false;
     }
     if (s->status != 'I') {
-        /* For a plan, too: the server is asked about the query by making a view of it. */
-        answer_error(
-            s, &(struct wire_report){
-                   .severity = "ERROR",
-                   .sqlstate = "25006",
-                   .message = bracket_candidate(b)->explained
-                                  ? "cannot execute EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW in"
-                                    " a read-only transaction"
-                                  : "cannot execute CREATE OR REPLACE MATERIALIZED VIEW in a"
-                                    " read-only transaction",
-                   .hint = "End the transaction first."});
+        refuse_in_transaction(s);
         return false;
     }
     session_enter(s, SESSION_REPLACING);
@@ -393,7 +396,7 @@ static void on_error(struct session *s, const struct wire_header *header, const 
     bool runs =
         (b->tag == CLIENT_QUERY && (b->part == PART_NONE || b->asks)) || b->tag == CLIENT_EXECUTE;
     if (runs && b->stage == BRACKET_ANSWER && buf_len(&b->refusal) == 0 &&
-        refusal_is(error.message, bracket_candidate(b)->explained)) {
+        refusal_is(error.message, bracket_candidate(b))) {
         buf_add(&b->refusal, body, header->body_len);
         if (buf_failed(&b->refusal)) {
             session_fail(s, "53200", "out of memory", NULL);

@@ -21,14 +21,15 @@ static enum verdict judge(const char *text, const struct sql_tokens *tokens,
     }
     enum verdict verdict = VERDICT_OTHER;
     bool explained = explain == EXPLAIN_BARE && !statement.has_parameters;
-    if (statement.kind == STATEMENT_REPLACE_MATERIALIZED_VIEW &&
-        (explain == EXPLAIN_NOTHING || explained)) {
+    if (statement.kind != STATEMENT_OTHER && (explain == EXPLAIN_NOTHING || explained)) {
         verdict = VERDICT_CANDIDATE;
+        out_candidate->materialized = statement.kind == STATEMENT_REPLACE_MATERIALIZED_VIEW;
         out_candidate->explained = explained;
         out_candidate->start = tokens->items[piece->first].start;
         out_candidate->create = tokens->items[inner.first].start;
         out_candidate->end = tokens->items[piece->first + piece->num - 1].end;
-    } else if (statement.refused_alike) {
+    } else if (statement.refused_alike ||
+               (explain != EXPLAIN_NOTHING && statement.explain_refused_alike)) {
         verdict = VERDICT_DOUBT;
     }
     statement_cleanup(&statement);
@@ -108,4 +109,10 @@ bool candidate_find(const uint8_t *text, size_t len, struct candidate *out_candi
                  find((const char *)text, len, &tokens, out_candidate);
     sql_tokens_cleanup(&tokens);
     return found;
+}
+
+const char *candidate_words(const struct candidate *candidate)
+{
+    return candidate->materialized ? "CREATE OR REPLACE MATERIALIZED VIEW"
+                                   : "CREATE OR REPLACE VIEW";
 }

@@ -6,7 +6,8 @@
  *     first_packets.c  before there is a server
  *     from_client.c    what each client message does in each state (the shield's phase check)
  *     from_server.c    what each server message does in each state
- *     bracket.c        the server refuses first (docs/architecture.md)
+ *     bracket_begin.c  a candidate goes to the server between two nonces
+ *     bracket.c        ... and refuses first (docs/architecture.md)
  *     refusal.c        the words of that refusal
  *     extended.c       which messages of the extended protocol go in a bracket, what is kept
  *     batch.c          Query messages that hold settings of ours

@@ -11,7 +11,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { LEFT_COLUMNS = 3 /* replace.h, struct replace_left */ };
+enum { LEFT_COLUMNS = 4 /* replace.h, struct replace_left */ };
 
 static void unlock(struct session *s)
 {
@@ -70,10 +70,13 @@ static const char **make_cells(const struct replace_left *left, size_t num, stru
         return NULL;
     }
     const char *at = (const char *)buf_bytes(numbers);
-    for (size_t i = 0; i < num * LEFT_COLUMNS; i++) {
-        bool is_name = i % LEFT_COLUMNS == 0;
-        cells[i] = is_name ? left[i / LEFT_COLUMNS].name : at;
-        at += is_name ? 0 : strlen(at) + 1;
+    for (size_t i = 0; i < num; i++) {
+        const char **row = cells + i * LEFT_COLUMNS;
+        row[0] = left[i].schema;
+        row[1] = left[i].name;
+        row[2] = at;
+        row[3] = at + strlen(at) + 1;
+        at = row[3] + strlen(row[3]) + 1;
     }
     return cells;
 }

@@ -46,7 +46,8 @@ static enum step after_new_facts(struct replace *r)
     return zero_downtime(r) ? begin_facts(r, PHASE_INDEXES) : begin_carrying(r);
 }
 
-/* EXPLAIN: a new view is its creator's, and what default privileges add is not known. */
+/* EXPLAIN: a new view is its creator's, and what default privileges add is not known. (A rollback
+ * is explained as if what it goes back to were like that.) */
 enum step skip_new_facts(struct replace *r)
 {
     r->new_owner = mem_copy(r->user, strlen(r->user));
@@ -94,7 +95,10 @@ enum step take_new_reads(struct replace *r, const struct replace_result *result)
             return fail_reads_itself(r);
         }
     }
-    enum step refusal = zero_downtime(r) ? check_reads_of_probe(r, result) : STEP_COUNT;
+    enum step refusal = check_reads_of_rebuild(r, result, 0, 0, 2);
+    if (refusal == STEP_COUNT && zero_downtime(r)) {
+        refusal = check_reads_of_probe(r, result);
+    }
     if (refusal != STEP_COUNT) {
         return refusal;
     }
@@ -186,8 +190,8 @@ static bool carry_owner(struct replace *r)
     if (strcmp(r->new_owner, r->owner) == 0) {
         return true;
     }
-    sql_format(&sql, "ALTER MATERIALIZED VIEW %I.%I OWNER TO %I", r->schema, r->view.name,
-               r->owner);
+    add_verb(r, &sql, "ALTER");
+    sql_format(&sql, "%I.%I OWNER TO %I", r->schema, r->view.name, r->owner);
     return text_list_take(&r->carry, &sql);
 }
 
@@ -217,11 +221,15 @@ enum step next_carry(struct replace *r)
         return next_index(r);
     case CARRIES_TO_VIEW:
         return STEP_CARRIED_GRANTS;
+    case CARRIES_TO_FOLLOWER:
+        return after_carry_to_follower(r);
+    case CARRIES_INDEX_NAMES:
+        return begin_cascade(r);
     case CARRIED:
         break;
     }
     r->index_at = 0;
-    return zero_downtime(r) ? STEP_DEPENDENTS_AGAIN : next_index(r);
+    return zero_downtime(r) ? begin_dependents(r) : next_index(r);
 }
 
 void ask_carry(struct replace *r, struct replace_request *out)
@@ -240,6 +248,9 @@ enum step take_carry(struct replace *r, const struct replace_result *result)
 /* Before the swap nothing may be missing. Afterwards (zero_downtime = off) it is told. */
 enum step refused_carry(struct replace *r, const struct replace_result *result)
 {
+    if (r->carrying == CARRIES_TO_FOLLOWER) {
+        return refused_carry_to_follower(r, result);
+    }
     if (r->made < MADE_SWAPPED) {
         return fail_by_server(r, result);
     }

@@ -6,42 +6,11 @@
  */
 #include "replace_internal.h"
 
+#include "definition.h"
 #include "same_query.h"
 #include "sql_format.h"
 
 #include <string.h>
-
-/* A stored definition, read. */
-struct definition {
-    const char *text;
-    struct sql_tokens tokens;
-    struct statement statement;
-};
-
-static void definition_cleanup(struct definition *d)
-{
-    statement_cleanup(&d->statement);
-    sql_tokens_cleanup(&d->tokens);
-}
-
-static bool definition_read(const char *text, struct definition *out)
-{
-    struct sql_piece piece;
-    size_t cursor = 0;
-    *out = (struct definition){.text = text};
-    if (sql_scan(text, strlen(text), &out->tokens) != SQL_SCAN_OK) {
-        return false;
-    }
-    bool read =
-        sql_next_piece(text, strlen(text), &out->tokens, &cursor, &piece) &&
-        statement_read_stored(text, &out->tokens, &piece, &out->statement) == STATEMENT_READ &&
-        out->statement.kind != STATEMENT_OTHER &&
-        !sql_next_piece(text, strlen(text), &out->tokens, &cursor, &piece);
-    if (!read) {
-        definition_cleanup(out);
-    }
-    return read;
-}
 
 static struct query_text part(const struct definition *d, struct byte_range range)
 {
@@ -128,6 +97,17 @@ bool same_columns(const struct replace *r)
            num_same_columns(r) == old_columns(r)->num_rows;
 }
 
+bool same_column_names(const struct replace *r)
+{
+    const struct replace_result *old = old_columns(r);
+    const struct replace_result *new = new_columns(r);
+    bool same = old->num_rows == new->num_rows;
+    for (size_t i = 0; i < old->num_rows && same; i++) {
+        same = same_text(cell(old, i, COLUMN_NAME), cell(new, i, COLUMN_NAME));
+    }
+    return same;
+}
+
 bool has_column(const struct replace *r, const char *name)
 {
     for (size_t i = 0; i < new_columns(r)->num_rows; i++) {
@@ -177,7 +157,7 @@ enum step check_columns(struct replace *r)
 static enum step refuse_change(struct replace *r)
 {
     return fail_format(r, "42P07", "mvswap.on_change is fail.", NULL,
-                       "materialized view \"%s\" exists with another definition", r->view_name);
+                       "%s \"%s\" exists with another definition", kind_name(r), r->view_name);
 }
 
 /* Without zero_downtime the old view goes first: what is not known then is known too late. */
@@ -201,10 +181,17 @@ static enum step check_off(struct replace *r)
 static void tell_detected(struct replace *r)
 {
     tell(r, REPLACE_NOTICES_SUMMARY,
-         zero_downtime(r) ? "Detected changes to materialized view definition."
-                            " Using zero downtime rebuild with SWAP."
-                          : "Detected changes to materialized view definition."
+         zero_downtime(r) ? is_view(r) ? "Detected changes to view definition. Using SWAP."
+                                       : "Detected changes to materialized view definition."
+                                         " Using zero downtime rebuild with SWAP."
+                          : "Detected changes to the view's definition."
                             " Dropping and creating it anew (mvswap.zero_downtime is off).");
+}
+
+/* A plain view has nothing to build. */
+static enum step begin_slot(struct replace *r)
+{
+    return is_view(r) ? begin_build(r, &r->view) : STEP_SLOT;
 }
 
 enum step decide(struct replace *r)
@@ -227,6 +214,9 @@ enum step decide(struct replace *r)
     if (refusal == STEP_COUNT && r->probe_answered) {
         refusal = check_indexes(r);
     }
+    if (refusal == STEP_COUNT && r->probe_answered) {
+        refusal = check_hazards_of_dependents(r); /* with the new columns known */
+    }
     if (refusal == STEP_COUNT && !zero_downtime(r)) {
         refusal = check_off(r);
     }
@@ -234,7 +224,7 @@ enum step decide(struct replace *r)
         return refusal;
     }
     tell_detected(r);
-    return has_sql(r, SETTING_BEFORE_BUILD) ? STEP_BEFORE_BUILD : STEP_SLOT;
+    return has_sql(r, SETTING_BEFORE_BUILD) ? STEP_BEFORE_BUILD : begin_slot(r);
 }
 
 void ask_before_build(struct replace *r, struct replace_request *out)
@@ -249,7 +239,7 @@ enum step take_before_build(struct replace *r, const struct replace_result *resu
 {
     (void)result;
     return r->statement.schema == NULL && r->mode == REPLACE_CARRY_OUT ? STEP_SCHEMA_AGAIN
-                                                                       : STEP_SLOT;
+                                                                       : begin_slot(r);
 }
 
 void ask_schema_again(struct replace *r, struct replace_request *out)
@@ -267,7 +257,7 @@ enum step take_schema_again(struct replace *r, const struct replace_result *resu
                            " created",
                            r->statement.name);
     }
-    return STEP_SLOT;
+    return begin_slot(r);
 }
 
 void ask_slot(struct replace *r, struct replace_request *out)

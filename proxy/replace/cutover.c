@@ -20,28 +20,33 @@ enum {
     LOOK_AGAIN_MS = 500
 };
 
-void ask_ids(struct replace *r, struct replace_request *out)
+void ask_ids_of(struct replace *r, struct replace_request *out, const char *schema,
+                const char *name, const char *temporary)
 {
     sql_format(&r->sql,
                "SELECT r.name, r.id, r.relation_type FROM rw_catalog.rw_relations r"
                " JOIN rw_catalog.rw_schemas s ON s.id = r.schema_id"
                " WHERE s.name = %L AND r.name IN (%L, %L)",
-               r->schema, r->statement.name,
-               r->view.name != NULL ? r->view.name : r->statement.name);
+               schema, name, temporary);
     run(r, out);
 }
 
-/* What is behind a name: 0 when nothing, several, or no materialized view. */
-uint64_t id_behind(const struct replace_result *result, const char *name)
+void ask_ids(struct replace *r, struct replace_request *out)
+{
+    ask_ids_of(r, out, r->schema, r->statement.name,
+               r->view.name != NULL ? r->view.name : r->statement.name);
+}
+
+uint64_t id_of_kind(const struct replace_result *result, const char *name, const char *kind)
 {
     uint64_t id = 0;
     for (size_t row = 0; row < result->num_rows; row++) {
         const char *got = cell(result, row, 0);
-        const char *kind = cell(result, row, 2);
+        const char *found = cell(result, row, 2);
         if (got == NULL || strcmp(got, name) != 0) {
             continue;
         }
-        if (id != 0 || kind == NULL || strcmp(kind, "materialized view") != 0) {
+        if (id != 0 || found == NULL || strcmp(found, kind) != 0) {
             return 0;
         }
         id = cell_id(result, row, 1);
@@ -49,21 +54,31 @@ uint64_t id_behind(const struct replace_result *result, const char *name)
     return id;
 }
 
+uint64_t id_behind(const struct replace *r, const struct replace_result *result, const char *name)
+{
+    return id_of_kind(result, name, kind_name(r));
+}
+
+enum step last_look(struct replace *r)
+{
+    return r->view.id != 0 && r->mode == REPLACE_CARRY_OUT ? STEP_NEW_READS_AGAIN : STEP_IDS_BEFORE;
+}
+
 static bool ids_are(const struct replace *r, const struct replace_result *result, uint64_t at_name,
                     uint64_t at_temp)
 {
-    return id_behind(result, r->statement.name) == at_name &&
-           id_behind(result, r->view.name) == at_temp;
+    return id_behind(r, result, r->statement.name) == at_name &&
+           id_behind(r, result, r->view.name) == at_temp;
 }
 
 static void describe_ids(const struct replace *r, const struct replace_result *result,
                          struct buf *out)
 {
     buf_add_format(out, "Id behind \"%s\": %" PRIu64, r->statement.name,
-                   id_behind(result, r->statement.name));
+                   id_behind(r, result, r->statement.name));
     if (r->view.name != NULL && zero_downtime(r)) {
         buf_add_format(out, ", behind \"%s\": %" PRIu64, r->view.name,
-                       id_behind(result, r->view.name));
+                       id_behind(r, result, r->view.name));
     }
     buf_add_format(out, "; the old view is %" PRIu64 ", the new one %" PRIu64 ".", r->old_id,
                    r->view.id);
@@ -121,8 +136,8 @@ static enum step refuse_ids(struct replace *r, const struct replace_result *resu
 enum step take_ids_before(struct replace *r, const struct replace_result *result)
 {
     if (!zero_downtime(r)) {
-        return id_behind(result, r->statement.name) == r->old_id ? STEP_DROP_FIRST
-                                                                 : refuse_ids(r, result);
+        return id_behind(r, result, r->statement.name) == r->old_id ? STEP_DROP_FIRST
+                                                                    : refuse_ids(r, result);
     }
     return ids_are(r, result, r->old_id, r->view.id) ? STEP_SWAP : refuse_ids(r, result);
 }
@@ -144,7 +159,8 @@ void ask_drop_first(struct replace *r, struct replace_request *out)
         r->sql.failed = true;
         return;
     }
-    sql_format(&r->sql, "DROP MATERIALIZED VIEW %I.%I", r->schema, r->statement.name);
+    add_verb(r, &r->sql, "DROP");
+    sql_format(&r->sql, "%I.%I", r->schema, r->statement.name);
     run(r, out);
 }
 
@@ -159,7 +175,7 @@ enum step take_drop_first(struct replace *r, const struct replace_result *result
 
 enum step refused_drop_first(struct replace *r, const struct replace_result *result)
 {
-    if (strstr(result->error.message, "materialized view not found") != NULL) {
+    if (strstr(result->error.message, "view not found") != NULL) {
         return fail(r, "40001", "the view was replaced or dropped by someone else meanwhile", NULL,
                     "Send the statement again if it is still wanted.");
     }
@@ -175,8 +191,8 @@ enum step take_first_gone(struct replace *r, const struct replace_result *result
         r->made = MADE_GAP;
         return STEP_CREATE;
     }
-    if (id_behind(result, r->statement.name) != r->old_id) {
-        warn_lost_sight(r, r->statement.name, r->old_id);
+    if (id_behind(r, result, r->statement.name) != r->old_id) {
+        warn_lost_sight(r, r->schema, r->statement.name, r->old_id);
     }
     return begin_undo(r);
 }
@@ -192,8 +208,9 @@ void ask_swap(struct replace *r, struct replace_request *out)
 {
     /* Temporary name first: the server's meta process dies when the first name vanishes at this
      * moment, and nobody else drops ours (risingwave.md 2, direction of the swap). */
-    sql_format(&r->sql, "ALTER MATERIALIZED VIEW %I.%I SWAP WITH %I.%I", r->schema, r->view.name,
-               r->schema, r->statement.name);
+    add_verb(r, &r->sql, "ALTER");
+    sql_format(&r->sql, "%I.%I SWAP WITH %I.%I", r->schema, r->view.name, r->schema,
+               r->statement.name);
     run(r, out);
     if (!buf_failed(&r->sql) && r->mode == REPLACE_CARRY_OUT) {
         r->made = MADE_SWAPPING;
@@ -266,7 +283,7 @@ enum step take_ids_after(struct replace *r, const struct replace_result *result)
     if (r->outcome.kind != REPLACE_PENDING && ids_are(r, result, r->old_id, r->view.id)) {
         return after_refused_swap(r);
     }
-    if (id_behind(result, r->statement.name) == r->view.id) {
+    if (id_behind(r, result, r->statement.name) == r->view.id) {
         /* Another swap fell in with ours, and lost: the new view is live all the same. */
         struct buf detail = {0};
         describe_ids(r, result, &detail);

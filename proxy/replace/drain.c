@@ -45,13 +45,17 @@ static uint64_t after_swap_ms(const struct replace *r, enum setting setting)
     return r->swapped_ms + r->settings.values[setting];
 }
 
+/* Is the old view to be dropped? */
+static bool drops_old(const struct replace *r)
+{
+    return !r->rollback && !r->old_left && r->settings.values[SETTING_KEEP_OLD] == 0 &&
+           !old_is_still_read(r);
+}
+
 enum step begin_drain(struct replace *r)
 {
-    if (r->old_left) {
-        return after_old(r);
-    }
-    if (r->settings.values[SETTING_KEEP_OLD] != 0) {
-        return keep_old(r); /* whoever reads it goes on */
+    if (num_fated(r, FATE_FOLLOWED) == 0 && r->num_rebuilt == 0 && !drops_old(r)) {
+        return settle_old(r); /* whoever reads it goes on */
     }
     r->quiet_readings = 0;
     return STEP_DRAIN_MIN;
@@ -65,21 +69,28 @@ void ask_drain_min(struct replace *r, struct replace_request *out)
     out->until_ms = stops_draining(r) && least < until ? least : until;
 }
 
+/* A statement that reads a plain view reads what stands behind it: the view itself may go. */
+static bool waits_for_readers(const struct replace *r)
+{
+    return (drops_old(r) && !is_view(r)) || r->num_rebuilt != 0;
+}
+
 enum step take_drain_min(struct replace *r, const struct replace_result *result)
 {
     (void)result;
-    if (r->now.mono_ms < after_swap_ms(r, SETTING_DRAIN_MIN)) {
+    if (r->now.mono_ms < after_swap_ms(r, SETTING_DRAIN_MIN) && drops_old(r)) {
+        r->still_read = true;
         warn_leftover(r, "mvswap.drain_min was not waited for: the replacement was cancelled.");
         leave_old(r, 0);
-        return after_old(r);
+        return begin_old_selves(r);
     }
-    return STEP_PROCESSES;
+    return waits_for_readers(r) ? STEP_PROCESSES : begin_old_selves(r);
 }
 
 enum step skip_drain(struct replace *r)
 {
-    plan_drain(r);
-    return STEP_ID_BEFORE_DROP;
+    plan_drain(r, waits_for_readers(r));
+    return begin_old_selves(r);
 }
 
 void ask_processes(struct replace *r, struct replace_request *out)
@@ -111,13 +122,16 @@ static bool begins_with_fetch(const char *info)
     return fetch;
 }
 
-static bool names(const char *info, const char *name)
+static bool names_any(const char *info, const char *const *view_names, size_t num_names)
 {
     struct sql_tokens tokens = {0};
     if (sql_scan(info, strlen(info), &tokens) != SQL_SCAN_OK) {
         return true;
     }
-    bool named = sql_tokens_name(info, &tokens, name, strlen(name));
+    bool named = false;
+    for (size_t i = 0; i < num_names && !named; i++) {
+        named = sql_tokens_name(info, &tokens, view_names[i], strlen(view_names[i]));
+    }
     sql_tokens_cleanup(&tokens);
     return named;
 }
@@ -133,12 +147,8 @@ bool process_reads(const struct replace_result *result, size_t row, const char *
     if (info == NULL || info[0] == 0 || time < older_than_ms) {
         return false; /* idle, or it began when the names were swapped everywhere */
     }
-    bool reads =
-        strlen(info) >= INFO_CUT || strstr(info, cut_mark) != NULL || begins_with_fetch(info);
-    for (size_t i = 0; i < num_names && !reads; i++) {
-        reads = names(info, view_names[i]);
-    }
-    return reads;
+    return strlen(info) >= INFO_CUT || strstr(info, cut_mark) != NULL || begins_with_fetch(info) ||
+           names_any(info, view_names, num_names);
 }
 
 uint64_t older_than_swap(const struct replace *r)
@@ -152,10 +162,9 @@ uint64_t older_than_swap(const struct replace *r)
 static size_t add_readers(const struct replace *r, const struct replace_result *result,
                           struct buf *out_ids)
 {
-    const char *const view_names[] = {r->statement.name, r->view.name};
     size_t num = 0;
     for (size_t row = 0; row < result->num_rows; row++) {
-        if (process_reads(result, row, view_names, 2, older_than_swap(r))) {
+        if (process_reads(result, row, r->drain_names, r->num_drain_names, older_than_swap(r))) {
             const char *id = result->num_columns < MOST_OF_PROCESS
                                  ? NULL
                                  : process_cell(result, row, PROCESS_ID);
@@ -168,6 +177,7 @@ static size_t add_readers(const struct replace *r, const struct replace_result *
 
 static enum step keep_for_readers(struct replace *r, struct buf *ids)
 {
+    r->still_read = true;
     struct buf why = {0};
     buf_add_format(&why, "Statements that were reading it still run: %s. KILL ends one of them.",
                    buf_text(ids) != NULL ? buf_text(ids) : "?");
@@ -175,7 +185,7 @@ static enum step keep_for_readers(struct replace *r, struct buf *ids)
     warn_perhaps_left(r, text != NULL ? text : "Statements that were reading it still run.");
     buf_cleanup(&why);
     leave_old(r, 0);
-    return after_old(r);
+    return begin_old_selves(r);
 }
 
 enum step take_processes(struct replace *r, const struct replace_result *result)
@@ -185,7 +195,7 @@ enum step take_processes(struct replace *r, const struct replace_result *result)
     enum step next = STEP_DRAIN_WAIT;
     r->quiet_readings = num == 0 ? r->quiet_readings + 1 : 0;
     if (r->quiet_readings >= QUIET_READINGS) {
-        next = STEP_ID_BEFORE_DROP;
+        next = begin_old_selves(r);
     } else if (num != 0 &&
                (r->now.mono_ms >= after_swap_ms(r, SETTING_DRAIN) || stops_draining(r))) {
         next = keep_for_readers(r, &ids);
@@ -197,9 +207,10 @@ enum step take_processes(struct replace *r, const struct replace_result *result)
 /* Who reads it cannot be known: it is kept, as when somebody did. */
 enum step refused_processes(struct replace *r, const struct replace_result *result)
 {
+    r->still_read = true;
     warn_perhaps_left(r, result->error.message);
     leave_old(r, 0);
-    return after_old(r);
+    return begin_old_selves(r);
 }
 
 void ask_drain_wait(struct replace *r, struct replace_request *out)

@@ -84,6 +84,10 @@ enum step fail_by_server(struct replace *r, const struct replace_result *result)
         return end_swapped(r, result->error.message);
     }
     if (!has_outcome(r)) {
+        if (r->parent != NULL) {
+            mem_free(r->server_words);
+            r->server_words = mem_copy(result->error.message, strlen(result->error.message));
+        }
         mem_free(r->raw);
         r->raw = (uint8_t *)mem_copy(result->error.raw, result->error.raw_len);
         if (r->raw == NULL) {
@@ -119,10 +123,11 @@ enum step end_untouched(struct replace *r, const char *state, const char *why)
 {
     struct buf message = {0};
     if (r->mode == REPLACE_PLAN) {
-        plan_add(r, "Nothing to do: materialized view \"%s\" %s", r->view_name, state);
+        plan_add(r, "Nothing to do: %s \"%s\" %s", kind_name(r), r->view_name, state);
         return end_planned(r);
     }
-    buf_add_format(&message, "Materialized view \"%s\" %s: %s.", r->view_name, state, why);
+    buf_add_format(&message, "%s \"%s\" %s: %s.", is_view(r) ? "View" : "Materialized view",
+                   r->view_name, state, why);
     const char *text = buf_text(&message);
     if (text != NULL) {
         tell(r, REPLACE_NOTICES_SUMMARY, text);
@@ -144,7 +149,8 @@ static void add_look_and_clean(const struct replace *r, struct buf *out)
         if (r->index.sent && !r->index.finished) {
             sql_format(out, "DROP INDEX %I.%I; ", r->schema, r->index.name);
         }
-        sql_format(out, "DROP MATERIALIZED VIEW %I.%I;", r->schema, r->view.name);
+        add_verb(r, out, "DROP");
+        sql_format(out, "%I.%I;", r->schema, r->view.name);
         if (r->made >= MADE_SWAPPING) {
             add_index_names(r, out);
         }
@@ -168,8 +174,18 @@ static void tell_summary(struct replace *r)
 {
     struct buf summary = {0};
     size_t indexes = carries_indexes(r) ? num_indexes(r) : 0;
-    buf_add_format(&summary, "Replaced materialized view \"%s\" in %.1f s; %s.", r->view_name,
+    size_t followed = num_fated(r, FATE_FOLLOWED);
+    buf_add_format(&summary, "%s %s \"%s\" in %.1f s; %s.",
+                   r->rollback ? "Rolled back" : "Replaced", kind_name(r), r->view_name,
                    (double)(r->now.mono_ms - r->started.mono_ms) / 1000.0, fate_of_old(r));
+    if (r->num_rebuilt != 0) {
+        buf_add_format(&summary, " %zu materialized %s rebuilt on it.", r->num_rebuilt,
+                       r->num_rebuilt == 1 ? "view was" : "views were");
+    }
+    if (followed != 0) {
+        buf_add_format(&summary, " %zu %s to it.", followed,
+                       followed == 1 ? "view was moved" : "views were moved");
+    }
     if (indexes + r->num_grants + r->num_comments != 0) {
         buf_add_format(&summary, " Carried over: %zu %s, %zu %s, %zu %s.", indexes,
                        indexes == 1 ? "index" : "indexes", r->num_grants,
@@ -200,11 +216,16 @@ enum step end_swapped(struct replace *r, const char *why)
     if (why != NULL && !zero_downtime(r)) {
         warn_not_carried(r, why);
     } else if (why != NULL && !r->left_known) {
-        warn_index_names(r, why);
+        if (!r->rollback) {
+            warn_index_names(r, why);
+        }
+        abandon_followers(r, why);
+        leave_old_selves(r);
         warn_leftover(r, why);
         leave_old(r, 0);
         remember(r);
     }
+    warn_of_cascade_left(r);
     tell_summary(r);
     tell_left(r);
     (void)end_succeeded(r, statement_command_tag(r->statement.kind));
@@ -234,6 +255,9 @@ static void describe_lost(const struct replace *r, struct buf *detail)
         buf_add_text(detail, "The new view is live.");
         if (zero_downtime(r) && carries_indexes(r) && r->index_at < num_indexes(r)) {
             buf_add_text(detail, " Indexes may still have their temporary names.");
+        }
+        if (num_fated(r, FATE_STAYS) != 0) {
+            buf_add_text(detail, " Not all that reads the old one has followed.");
         }
     } else if (r->made == MADE_GAP || r->step == STEP_DROP_FIRST) {
         buf_add_format(detail,
@@ -273,10 +297,13 @@ enum step end_lost(struct replace *r)
     if (r->made == MADE_GAP || r->step == STEP_DROP_FIRST || r->step == STEP_FIRST_GONE) {
         warn_lost_view(r, "may be gone: the server connection was lost while it was made anew");
     }
+    bool only_leftovers = r->left_known || r->made == MADE_DROPPED;
     if (r->made >= MADE_SWAPPED && !r->left_known) {
+        abandon_followers(r, "the server connection was lost");
+        leave_old_selves(r);
         remember_what_is_left(r);
     }
-    if (r->made == MADE_DROPPED && !has_outcome(r)) {
+    if (only_leftovers && !has_outcome(r)) {
         /* Only what earlier replacements left was still to be looked at. */
         return end_swapped(r, NULL);
     }

@@ -97,6 +97,10 @@ static bool can_be_built_anew(const struct replace *r, size_t num)
 enum step begin_facts(struct replace *r, enum phase phase)
 {
     r->phase = phase;
+    if (is_view(r)) {
+        /* It has neither indexes nor comments nor a job. */
+        return phase == PHASE_INDEXES ? next_index(r) : STEP_GRANTS;
+    }
     return phase == PHASE_CARRY ? STEP_COMMENTS : STEP_INDEXES;
 }
 
@@ -222,7 +226,7 @@ enum step take_grants(struct replace *r, const struct replace_result *result)
     if (refusal != STEP_COUNT) {
         return refusal;
     }
-    return server_has_streaming_jobs(r->version) ? STEP_JOB : after_facts(r);
+    return server_has_streaming_jobs(r->version) && !is_view(r) ? STEP_JOB : after_facts(r);
 }
 
 static void ask_job_of(struct replace *r, struct replace_request *out, uint64_t id)
@@ -265,7 +269,7 @@ void ask_old_columns(struct replace *r, struct replace_request *out)
 
 enum step take_old_columns(struct replace *r, const struct replace_result *result)
 {
-    return kept_rows_set(&r->old_columns, result) ? STEP_DEPENDENTS : fail_without_memory(r);
+    return kept_rows_set(&r->old_columns, result) ? begin_dependents(r) : fail_without_memory(r);
 }
 
 enum step after_facts(struct replace *r)
@@ -274,7 +278,7 @@ enum step after_facts(struct replace *r)
     case PHASE_INSPECT:
         return STEP_OLD_COLUMNS;
     case PHASE_LAST_LOOK:
-        return STEP_DEPENDENTS_AGAIN;
+        return begin_dependents(r);
     case PHASE_INDEXES: /* ends with the indexes */
     case PHASE_CARRY:
         break;

@@ -14,7 +14,7 @@ enum step begin_finish(struct replace *r)
 {
     r->made = r->mode == REPLACE_CARRY_OUT ? MADE_SWAPPED : r->made;
     r->index_at = 0;
-    return has_sql(r, SETTING_AFTER_SWAP) ? STEP_AFTER_SWAP : begin_handover(r);
+    return begin_following(r);
 }
 
 enum step skip_ids_after(struct replace *r)
@@ -62,14 +62,22 @@ enum step skip_id_before_drop(struct replace *r)
 
 enum step take_id_before_drop(struct replace *r, const struct replace_result *result)
 {
-    uint64_t id = id_behind(result, r->view.name);
-    if (id == 0 && id_behind(result, r->statement.name) == 0) {
+    uint64_t id = id_behind(r, result, r->view.name);
+    if (id == 0 && id_behind(r, result, r->statement.name) == 0) {
         warn_perhaps_left(r, "The catalog's answer about it cannot be read.");
         leave_old(r, 0);
         return after_old(r);
     }
     if (id != r->old_id) {
-        warn_lost_sight(r, r->view.name, r->old_id);
+        warn_lost_sight(r, r->schema, r->view.name, r->old_id);
+        return after_old(r);
+    }
+    if (old_is_still_read(r)) {
+        if (r->parent == NULL) {
+            warn_leftover(r, "Objects that stay on it read it; when they are gone a later "
+                             "replacement drops it.");
+        }
+        leave_old(r, 0);
         return after_old(r);
     }
     return STEP_DROP;
@@ -77,7 +85,8 @@ enum step take_id_before_drop(struct replace *r, const struct replace_result *re
 
 void ask_drop(struct replace *r, struct replace_request *out)
 {
-    sql_format(&r->sql, "DROP MATERIALIZED VIEW %I.%I", r->schema, r->view.name);
+    add_verb(r, &r->sql, "DROP");
+    sql_format(&r->sql, "%I.%I", r->schema, r->view.name);
     run(r, out);
 }
 
@@ -93,8 +102,8 @@ enum step take_drop(struct replace *r, const struct replace_result *result)
 
 enum step refused_drop(struct replace *r, const struct replace_result *result)
 {
-    if (strstr(result->error.message, "materialized view not found") != NULL) {
-        warn_lost_sight(r, r->view.name, r->old_id);
+    if (strstr(result->error.message, "view not found") != NULL) {
+        warn_lost_sight(r, r->schema, r->view.name, r->old_id);
         return after_old(r);
     }
     warn_leftover(r, result->error.message);

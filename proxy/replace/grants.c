@@ -148,29 +148,37 @@ enum step check_grants(struct replace *r, const char *acl)
     return refusal;
 }
 
-static bool carry_one(struct replace *r, const char *grantee, enum right had, enum right wanted)
+/* The kinds are two words of ours, never a name. */
+static void add_object(struct buf *sql, const char *begin, const struct grants_object *object)
+{
+    buf_add_text(sql, begin);
+    buf_add_text(sql, object->kind);
+    sql_format(sql, " %I.%I", object->schema, object->name);
+}
+
+static bool carry_one(struct replace *r, const struct grants_object *object, const char *grantee,
+                      enum right had, enum right wanted)
 {
     struct buf sql = {0};
     bool good = true;
     if (had > wanted) {
-        sql_format(&sql, "REVOKE SELECT ON MATERIALIZED VIEW %I.%I FROM %I", r->schema,
-                   r->view.name, grantee);
+        add_object(&sql, "REVOKE SELECT ON ", object);
+        sql_format(&sql, " FROM %I", grantee);
         good = text_list_take(&r->carry, &sql);
         had = RIGHT_NONE;
     }
     if (good && had < wanted) {
-        sql_format(&sql,
-                   wanted == RIGHT_SELECT_AND_GRANT
-                       ? "GRANT SELECT ON MATERIALIZED VIEW %I.%I TO %I WITH GRANT OPTION"
-                       : "GRANT SELECT ON MATERIALIZED VIEW %I.%I TO %I",
-                   r->schema, r->view.name, grantee);
+        add_object(&sql, "GRANT SELECT ON ", object);
+        sql_format(&sql, wanted == RIGHT_SELECT_AND_GRANT ? " TO %I WITH GRANT OPTION" : " TO %I",
+                   grantee);
         good = text_list_take(&r->carry, &sql);
     }
     return good;
 }
 
 /* Both are sorted: one walk over the two. */
-static bool carry_difference(struct replace *r, const struct grants *old, const struct grants *new)
+static bool carry_difference(struct replace *r, const struct grants_object *object,
+                             const struct grants *old, const struct grants *new)
 {
     size_t o = 0;
     size_t n = 0;
@@ -182,24 +190,50 @@ static bool carry_difference(struct replace *r, const struct grants *old, const 
         const char *grantee = order <= 0 ? old->items[o].grantee : new->items[n].grantee;
         enum right had = order >= 0 ? new->items[n].right : RIGHT_NONE;
         enum right wanted = order <= 0 ? old->items[o].right : RIGHT_NONE;
-        good = carry_one(r, grantee, had, wanted);
+        good = carry_one(r, object, grantee, had, wanted);
         o += order <= 0;
         n += order >= 0;
     }
     return good;
 }
 
-bool carry_grants(struct replace *r)
+bool grants_are_readable(const struct replace *r, const char *acl)
+{
+    struct grants grants = {0};
+    struct buf entry = {0};
+    bool readable = read_grants(r, acl, &grants, &entry) == GRANTS_READ;
+    grants_cleanup(&grants);
+    buf_cleanup(&entry);
+    return readable;
+}
+
+/* `*out_num`: how many users need a grant. */
+static bool carry_difference_counted(struct replace *r, const struct grants_object *object,
+                                     const char *wanted, const char *acl, size_t *out_num)
 {
     struct grants old = {0};
     struct grants new = {0};
     struct buf entry = {0};
-    bool good = read_grants(r, r->acl, &old, &entry) == GRANTS_READ &&
-                read_grants(r, r->new_acl, &new, &entry) == GRANTS_READ &&
-                carry_difference(r, &old, &new);
-    r->num_grants = old.num;
+    bool good = read_grants(r, wanted, &old, &entry) == GRANTS_READ &&
+                read_grants(r, acl, &new, &entry) == GRANTS_READ &&
+                carry_difference(r, object, &old, &new);
+    *out_num = old.num;
     grants_cleanup(&old);
     grants_cleanup(&new);
     buf_cleanup(&entry);
     return good;
+}
+
+bool carry_difference_of(struct replace *r, const struct grants_object *object, const char *wanted,
+                         const char *acl)
+{
+    size_t num = 0;
+    return carry_difference_counted(r, object, wanted, acl, &num);
+}
+
+bool carry_grants(struct replace *r)
+{
+    const struct grants_object object = {is_view(r) ? "VIEW" : "MATERIALIZED VIEW", r->schema,
+                                         r->view.name};
+    return carry_difference_counted(r, &object, r->acl, r->new_acl, &r->num_grants);
 }

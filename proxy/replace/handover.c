@@ -154,11 +154,14 @@ bool reserve_index_warnings(struct replace *r)
 
 enum step begin_handover(struct replace *r)
 {
+    if (r->rollback) {
+        return r->hands_off ? begin_cascade(r) : begin_index_renames(r);
+    }
     if (r->hands_off) {
         warn_index_names(r, "Another replacement or rename came at the same moment.");
-        return begin_drain(r);
+        return begin_cascade(r);
     }
-    return carries_indexes(r) && num_indexes(r) != 0 ? STEP_INDEX_NAMES : begin_drain(r);
+    return carries_indexes(r) && num_indexes(r) != 0 ? STEP_INDEX_NAMES : begin_cascade(r);
 }
 
 void ask_index_names(struct replace *r, struct replace_request *out)
@@ -172,7 +175,7 @@ void ask_index_names(struct replace *r, struct replace_request *out)
 
 enum step skip_index_names(struct replace *r)
 {
-    return r->index_at < num_indexes(r) ? STEP_INDEX_RENAME_OLD : begin_drain(r);
+    return r->index_at < num_indexes(r) ? STEP_INDEX_RENAME_OLD : begin_cascade(r);
 }
 
 static bool is_index_of(const struct replace_result *rows, const char *name, uint64_t view)
@@ -193,7 +196,7 @@ static enum step next_handover(struct replace *r)
         return skip_index_names(r);
     }
     if (r->index_at >= num_indexes(r)) {
-        return begin_drain(r);
+        return begin_cascade(r);
     }
     return r->handover[r->index_at].out_of_the_way != NULL ? STEP_INDEX_RENAME_OLD
                                                            : STEP_INDEX_RENAME_NEW;
@@ -235,7 +238,7 @@ enum step take_index_wait(struct replace *r, const struct replace_result *result
 enum step refused_index_names(struct replace *r, const struct replace_result *result)
 {
     warn_index_names(r, result->error.message);
-    return begin_drain(r);
+    return begin_cascade(r);
 }
 
 void ask_index_rename_old(struct replace *r, struct replace_request *out)

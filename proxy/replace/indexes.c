@@ -69,8 +69,11 @@ static bool name_index(struct replace *r)
 
 enum step next_index(struct replace *r)
 {
+    if (r->rollback) {
+        return skip_end_slot(r);
+    }
     if (!carries_indexes(r) || r->index_at >= num_indexes(r)) {
-        return STEP_END_SLOT;
+        return is_view(r) ? skip_end_slot(r) : STEP_END_SLOT;
     }
     build_cleanup(&r->index);
     return name_index(r) ? begin_build(r, &r->index) : fail_without_memory(r);

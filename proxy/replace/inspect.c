@@ -20,7 +20,7 @@ void ask_identify(struct replace *r, struct replace_request *out)
 
 static enum step refuse_version(struct replace *r)
 {
-    return fail(r, "0A000", "this RisingWave has no ALTER MATERIALIZED VIEW ... SWAP WITH",
+    return fail(r, "0A000", "this RisingWave has no ALTER ... SWAP WITH",
                 "The statement needs version 2.1 or later.", NULL);
 }
 
@@ -69,33 +69,7 @@ enum step take_identify(struct replace *r, const struct replace_result *result)
     if (cell(result, 0, 1) == NULL || database == NULL) {
         return end_not_ours(r);
     }
-    return resolve_name(r, result) ? STEP_LOCK : fail_without_memory(r);
-}
-
-void ask_lock(struct replace *r, struct replace_request *out)
-{
-    /* Not SQL: one string that names the family, unambiguous because names hold no double quote. */
-    sql_format(&r->sql, "%I.%I.%I", r->database, r->schema, r->statement.name);
-    r->family = buf_text(&r->sql);
-    out->kind = REPLACE_LOCK;
-    out->families = &r->family;
-    out->num_families = 1;
-}
-
-enum step take_lock(struct replace *r, const struct replace_result *result)
-{
-    /* What earlier replacements left comes with the lock. */
-    if (result->num_columns == 3 && !kept_rows_set(&r->remembered, result)) {
-        return fail_without_memory(r);
-    }
-    return reserve_left(r) ? STEP_TARGET : fail_without_memory(r);
-}
-
-/* EXPLAIN waits for nobody. */
-enum step skip_lock(struct replace *r)
-{
-    (void)r;
-    return STEP_TARGET;
+    return resolve_name(r, result) ? begin_locking(r) : fail_without_memory(r);
 }
 
 void ask_target(struct replace *r, struct replace_request *out)
@@ -114,8 +88,8 @@ static enum step refuse_kind(struct replace *r, const char *kind)
 {
     bool vowel = kind[0] != 0 && strchr("aeiou", kind[0]) != NULL;
     return fail_format(r, "42809", NULL, "Drop it first, or choose another name.",
-                       "\"%s\" is %s %s, not a materialized view", r->view_name, vowel ? "an" : "a",
-                       kind);
+                       "\"%s\" is %s %s, not a %s", r->view_name, vowel ? "an" : "a", kind,
+                       kind_name(r));
 }
 
 bool survives_rename(const struct replace *r, const char *name)
@@ -146,6 +120,18 @@ static enum step check_hazards(struct replace *r, const char *definition)
 
 enum step take_target(struct replace *r, const struct replace_result *result)
 {
+    if (r->expected_id != 0 && (result->num_rows == 0 || cell_id(result, 0, 0) != r->expected_id)) {
+        r->gone = true;
+        return fail(r, "40001", "it was dropped or replaced by someone else meanwhile", NULL, NULL);
+    }
+    if (result->num_rows == 0 && r->rollback) {
+        return fail_format(r, "42704", NULL, NULL, "there is no view \"%s\"", r->view_name);
+    }
+    if (r->rollback) {
+        r->statement.kind = same_text(cell(result, 0, 1), "view")
+                                ? STATEMENT_REPLACE_VIEW
+                                : STATEMENT_REPLACE_MATERIALIZED_VIEW;
+    }
     if (result->num_rows == 0) {
         /* Not there, or not visible to this user: then CREATE says that it exists. */
         plan_first(r);
@@ -153,7 +139,7 @@ enum step take_target(struct replace *r, const struct replace_result *result)
     }
     for (size_t row = 0; row < result->num_rows; row++) {
         const char *kind = cell(result, row, 1);
-        if (kind == NULL || strcmp(kind, "materialized view") != 0) {
+        if (kind == NULL || strcmp(kind, kind_name(r)) != 0) {
             return refuse_kind(r, kind != NULL ? kind : "relation of unknown kind");
         }
     }
@@ -196,10 +182,10 @@ enum step take_superusers(struct replace *r, const struct replace_result *result
         r->superusers[r->num_superusers++] = name;
     }
     if (strcmp(r->owner, r->user) != 0 && !is_superuser(r, r->user)) {
-        return fail_format(r, "42501", NULL, NULL, "must be owner of materialized view %s",
+        return fail_format(r, "42501", NULL, NULL, "must be owner of %s %s", kind_name(r),
                            r->view_name);
     }
-    return STEP_TARGET_LISTED;
+    return is_view(r) ? begin_facts(r, PHASE_INSPECT) : STEP_TARGET_LISTED;
 }
 
 void ask_listed(struct replace *r, struct replace_request *out)

@@ -13,14 +13,16 @@
 #include <string.h>
 
 /* Cells of what is remembered. */
-enum { REMEMBERED_NAME, REMEMBERED_ID, REMEMBERED_UNTIL };
+enum { REMEMBERED_SCHEMA, REMEMBERED_NAME, REMEMBERED_ID, REMEMBERED_UNTIL };
 
 bool reserve_left(struct replace *r)
 {
-    size_t num = r->remembered.rows.num_rows + 1;
+    size_t num = r->remembered.rows.num_rows + 1 + r->dependents.num + r->num_adopted;
+    mem_free(r->left);
+    mem_free(r->left_fates);
     r->left = mem_new(num * sizeof(*r->left));
-    r->due = mem_new(num * sizeof(*r->due));
-    return r->left != NULL && r->due != NULL;
+    r->left_fates = mem_new(num * sizeof(*r->left_fates));
+    return r->left != NULL && r->left_fates != NULL;
 }
 
 void leave_old(struct replace *r, uint64_t until_us)
@@ -45,14 +47,14 @@ static void remove_left(struct replace *r, size_t at)
     r->num_left--;
     for (size_t i = at; i < r->num_left; i++) {
         r->left[i] = r->left[i + 1];
-        r->due[i] = r->due[i + 1];
+        r->left_fates[i] = r->left_fates[i + 1];
     }
 }
 
 /* The next one to be dropped, from r->left_at on. */
 static bool find_due(struct replace *r)
 {
-    while (r->left_at < r->num_left && !r->due[r->left_at]) {
+    while (r->left_at < r->num_left && r->left_fates[r->left_at] == LEFT_STAYS) {
         r->left_at++;
     }
     return r->left_at < r->num_left;
@@ -73,23 +75,42 @@ void remember(struct replace *r)
         return; /* EXPLAIN takes no lock and remembers nothing */
     }
     for (size_t i = 0; i < rows->num_rows; i++) {
+        const char *schema = cell(rows, i, REMEMBERED_SCHEMA);
         const char *name = cell(rows, i, REMEMBERED_NAME);
         const char *until = cell(rows, i, REMEMBERED_UNTIL);
-        if (name == NULL || until == NULL) {
+        if (schema == NULL || name == NULL || until == NULL) {
             continue;
         }
         struct replace_left left = {
+            .schema = schema,
             .name = name,
             .id = cell_id(rows, i, REMEMBERED_ID),
             .until_us = strtoull(until, NULL, 10),
         };
-        r->due[r->num_left] = superseded || left.until_us <= r->now.unix_us;
+        bool due = superseded || left.until_us <= r->now.unix_us;
+        r->left_fates[r->num_left] = due ? LEFT_DUE : LEFT_STAYS;
         r->left[r->num_left++] = left;
     }
+    for (size_t i = 0; i < r->dependents.num; i++) {
+        const struct dependent *d = &r->dependents.items[i];
+        if (d->follower.old_left) {
+            r->left_fates[r->num_left] = r->num_rebuilt != 0 ? LEFT_DUE : LEFT_STAYS;
+            r->left[r->num_left++] =
+                (struct replace_left){.schema = dependent_text(d, DEPENDENT_SCHEMA),
+                                      .name = d->follower.temporary,
+                                      .id = d->id};
+        }
+    }
+    for (size_t i = 0; i < r->num_adopted; i++) {
+        r->left_fates[r->num_left] = r->adopted[i].until_us == 0 ? LEFT_DUE : LEFT_STAYS;
+        r->left[r->num_left++] = r->adopted[i];
+    }
     if (r->old_left) {
-        r->due[r->num_left] = false;
-        r->left[r->num_left++] = (struct replace_left){
-            .name = r->view.name, .id = r->old_id, .until_us = r->old_left_until_us};
+        r->left_fates[r->num_left] = r->old_due ? LEFT_DUE : LEFT_STAYS;
+        r->left[r->num_left++] = (struct replace_left){.schema = r->schema,
+                                                       .name = r->view.name,
+                                                       .id = r->old_id,
+                                                       .until_us = r->old_left_until_us};
     }
     r->left_known = true;
 }
@@ -103,13 +124,11 @@ enum step after_old(struct replace *r)
 void ask_left_ids(struct replace *r, struct replace_request *out)
 {
     const char *comma = "";
-    sql_format(&r->sql,
-               "SELECT r.id, r.name FROM rw_catalog.rw_relations r"
-               " JOIN rw_catalog.rw_schemas s ON s.id = r.schema_id"
-               " WHERE s.name = %L AND r.relation_type = 'materialized view' AND r.id IN (",
-               r->schema);
+    buf_add_text(&r->sql, "SELECT r.id, s.name, r.name, r.relation_type"
+                          " FROM rw_catalog.rw_relations r"
+                          " JOIN rw_catalog.rw_schemas s ON s.id = r.schema_id WHERE r.id IN (");
     for (size_t i = 0; i < r->num_left; i++) {
-        if (r->due[i]) {
+        if (r->left_fates[i] != LEFT_STAYS) {
             buf_add_text(&r->sql, comma);
             sql_format(&r->sql, "%u", r->left[i].id);
             comma = ", ";
@@ -119,57 +138,118 @@ void ask_left_ids(struct replace *r, struct replace_request *out)
     run(r, out);
 }
 
-static bool is_there(const struct replace_result *result, const struct replace_left *left)
+/* What it is; LEFT_STAYS: it is not there any more, or was renamed or moved by somebody who wants
+ * it: not ours any more. */
+static enum left_fate find_left(const struct replace_result *result,
+                                const struct replace_left *left)
 {
     for (size_t row = 0; row < result->num_rows; row++) {
-        const char *name = cell(result, row, 1);
-        if (cell_id(result, row, 0) == left->id && name != NULL && strcmp(name, left->name) == 0) {
+        if (cell_id(result, row, 0) != left->id || !same_text(cell(result, row, 1), left->schema) ||
+            !same_text(cell(result, row, 2), left->name)) {
+            continue;
+        }
+        if (same_text(cell(result, row, 3), "view")) {
+            return LEFT_DUE_VIEW;
+        }
+        return same_text(cell(result, row, 3), "materialized view") ? LEFT_DUE : LEFT_STAYS;
+    }
+    return LEFT_STAYS;
+}
+
+enum step take_left_ids(struct replace *r, const struct replace_result *result)
+{
+    for (size_t i = r->num_left; i-- > 0;) {
+        if (r->left_fates[i] != LEFT_STAYS) {
+            r->left_fates[i] = find_left(result, &r->left[i]);
+            if (r->left_fates[i] == LEFT_STAYS) {
+                remove_left(r, i);
+            }
+        }
+    }
+    return any_due(r) ? STEP_LEFT_PROCESSES : end_swapped(r, NULL);
+}
+
+/* Was it left by an earlier replacement? Then that was said. */
+static bool was_remembered(const struct replace *r, uint64_t id)
+{
+    const struct replace_result *rows = &r->remembered.rows;
+    for (size_t i = 0; i < rows->num_rows; i++) {
+        if (cell_id(rows, i, REMEMBERED_ID) == id) {
             return true;
         }
     }
     return false;
 }
 
-enum step take_left_ids(struct replace *r, const struct replace_result *result)
+/* Does a statement read it by its name, or is one of those that read it when it had the view's
+ * name, or through a view? A plain view may go under its readers. */
+static bool is_being_read(const struct replace *r, const struct replace_result *result,
+                          const struct replace_left *left)
 {
-    for (size_t i = r->num_left; i-- > 0;) {
-        /* Gone, or renamed by somebody who wants it: not ours any more. */
-        if (r->due[i] && !is_there(result, &r->left[i])) {
-            remove_left(r, i);
+    const char *const name[] = {left->name};
+    for (size_t row = 0; row < result->num_rows; row++) {
+        if (process_reads(result, row, name, 1, 0) ||
+            process_reads(result, row, r->drain_names, r->num_drain_names, older_than_swap(r))) {
+            return true;
         }
     }
-    return any_due(r) ? STEP_LEFT_PROCESSES : end_swapped(r, NULL);
+    return false;
 }
 
 enum step take_left_processes(struct replace *r, const struct replace_result *result)
 {
     for (size_t i = 0; i < r->num_left; i++) {
-        const char *const name[] = {r->left[i].name};
-        /* What read it when it had the view's name still says so. */
-        const char *const view[] = {r->statement.name};
-        for (size_t row = 0; r->due[i] && row < result->num_rows; row++) {
-            r->due[i] = !process_reads(result, row, name, 1, 0) &&
-                        !process_reads(result, row, view, 1, older_than_swap(r));
+        /* For what this replacement leaves the drain has looked. */
+        bool drained = !r->still_read && !was_remembered(r, r->left[i].id);
+        if (r->left_fates[i] == LEFT_DUE && !drained && is_being_read(r, result, &r->left[i])) {
+            r->left_fates[i] = LEFT_STAYS;
         }
     }
+    r->left_dropped = false;
     return any_due(r) ? STEP_LEFT_DROP : end_swapped(r, NULL);
 }
 
 void ask_left_drop(struct replace *r, struct replace_request *out)
 {
-    sql_format(&r->sql, "DROP MATERIALIZED VIEW %I.%I", r->schema, r->left[r->left_at].name);
+    const struct replace_left *left = &r->left[r->left_at];
+    bool view = r->left_fates[r->left_at] == LEFT_DUE_VIEW;
+    sql_format(&r->sql, view ? "DROP VIEW %I.%I" : "DROP MATERIALIZED VIEW %I.%I", left->schema,
+               left->name);
     run(r, out);
 }
 
+/* Of a cascade nothing should be left but what something that stays reads. */
+void warn_of_cascade_left(struct replace *r)
+{
+    for (size_t i = 0; i < r->num_left && r->num_rebuilt != 0; i++) {
+        const struct replace_left *left = &r->left[i];
+        if (left->until_us == 0 && !was_remembered(r, left->id)) {
+            warn_named_left(r, left->schema, left->name,
+                            r->left_fates[i] == LEFT_DUE_VIEW ? "DROP VIEW"
+                                                              : "DROP MATERIALIZED VIEW");
+        }
+    }
+}
+
+/* They may read one another: as long as one could be dropped the others are tried once more. */
 static enum step next_left(struct replace *r)
 {
-    return find_due(r) ? STEP_LEFT_DROP : end_swapped(r, NULL);
+    if (find_due(r)) {
+        return STEP_LEFT_DROP;
+    }
+    bool again = r->left_dropped && any_due(r);
+    r->left_dropped = false;
+    return again ? STEP_LEFT_DROP : end_swapped(r, NULL);
 }
 
 enum step take_left_drop(struct replace *r, const struct replace_result *result)
 {
     (void)result;
+    if (r->left[r->left_at].id == r->old_id) {
+        r->made = MADE_DROPPED;
+    }
     remove_left(r, r->left_at);
+    r->left_dropped = true;
     return next_left(r);
 }
 

@@ -52,12 +52,47 @@ static void plan_columns(struct replace *r)
     }
 }
 
+static void plan_dependents(struct replace *r)
+{
+    const struct dependents *d = &r->dependents;
+    size_t concerned = d->num - num_fated(r, FATE_APART);
+    if (concerned + d->creating.rows.num_rows == 0) {
+        plan_add(r, "Dependents: none");
+    }
+    for (size_t i = 0; i < d->num; i++) {
+        struct buf name = {0};
+        add_dependent_name(&d->items[i], &name);
+        const char *text = buf_text(&name);
+        if (text == NULL) {
+            r->plan_incomplete = true;
+        } else if (d->items[i].fate == FATE_FOLLOWS) {
+            plan_add(r, "Dependent: %s follows", text);
+        } else if (d->items[i].fate == FATE_REBUILDS) {
+            plan_add(r, "Dependent: %s is rebuilt", text);
+        } else if (d->items[i].fate == FATE_STAYS) {
+            plan_add(r, "Dependent: %s stays on the old one: %s%s", text, d->items[i].why,
+                     reads_new_in_places(r, &d->items[i]) ? "; in places it will read the new one"
+                                                          : "");
+        }
+        buf_cleanup(&name);
+    }
+    if (d->creating.rows.num_rows != 0) {
+        plan_add(r, "Dependents being created, which stay on the old one: %zu",
+                 d->creating.rows.num_rows);
+    }
+}
+
 void plan_change(struct replace *r)
 {
     if (r->mode != REPLACE_PLAN) {
         return;
     }
-    plan_add(r, "Replace materialized view \"%s\" (id %" PRIu64 ")%s", r->view_name, r->old_id,
+    if (r->rollback) {
+        plan_add(r, "Roll back %s \"%s\" to \"%s\"", kind_name(r), r->view_name, r->view.name);
+        plan_dependents(r);
+        return;
+    }
+    plan_add(r, "Replace %s \"%s\" (id %" PRIu64 ")%s", kind_name(r), r->view_name, r->old_id,
              zero_downtime(r) ? " with zero downtime" : " with a gap: mvswap.zero_downtime is off");
     if (r->probe_refused != NULL) {
         const char *why = strstr(r->probe_refused, "  ");
@@ -73,13 +108,13 @@ void plan_change(struct replace *r)
     if (r->probe_answered) {
         plan_columns(r);
     }
-    plan_add(r, "Dependents: none");
+    plan_dependents(r);
 }
 
 void plan_first(struct replace *r)
 {
     if (r->mode == REPLACE_PLAN) {
-        plan_add(r, "Create materialized view \"%s\": there is no relation of that name",
+        plan_add(r, "Create %s \"%s\": there is no relation of that name", kind_name(r),
                  r->view_name);
     }
 }
@@ -89,15 +124,17 @@ void plan_wait(struct replace *r)
     plan_step(r, "wait", "until it is built");
 }
 
-void plan_drain(struct replace *r)
+void plan_drain(struct replace *r, bool for_readers)
 {
     char least[SETTING_TEXT_LEN];
     char most[SETTING_TEXT_LEN];
     struct buf text = {0};
     duration_text(r->settings.values[SETTING_DRAIN_MIN], least);
     duration_text(r->settings.values[SETTING_DRAIN], most);
-    buf_add_format(&text, "at least %s, at most %s, until no statement reads the old view", least,
-                   most);
+    buf_add_format(&text, "at least %s", least);
+    if (for_readers) {
+        buf_add_format(&text, ", at most %s, until no statement reads the old view", most);
+    }
     if (buf_text(&text) != NULL) {
         plan_step(r, "drain", buf_text(&text));
     }

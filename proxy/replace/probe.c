@@ -26,6 +26,10 @@ static bool name_probe(struct replace *r)
 
 enum step begin_probe(struct replace *r)
 {
+    if (r->rollback) {
+        plan_change(r);
+        return STEP_PREDECESSOR_INDEXES;
+    }
     if (r->statement.has_parameters) {
         /* A plain view would store the parameter and stop the session that reads it. */
         return decide(r);
@@ -177,9 +181,14 @@ static void add_ids_read(struct replace *r)
 enum step take_probe_reads(struct replace *r, const struct replace_result *result)
 {
     r->probe_answered = true;
-    r->reads_itself = reads(result, r->probe_id, r->old_id);
+    r->reads_itself =
+        reads(result, r->probe_id, r->old_id) || reads_through_dependents(r, result, r->probe_id);
     if (!kept_rows_set(&r->reads, result)) {
         return fail_without_memory(r);
+    }
+    enum step refusal = check_reads_of_rebuild(r, result, r->probe_id, READ, READ_NAME);
+    if (refusal != STEP_COUNT) {
+        return refusal;
     }
     /* No rows at all are an answer that came too early rather than a query that reads nothing. */
     if (result->num_rows == 0 || !same_reads(r, result)) {

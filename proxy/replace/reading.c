@@ -19,12 +19,19 @@ void run(struct replace *r, struct replace_request *out)
 
 void ask_temp_id(struct replace *r, struct replace_request *out)
 {
+    buf_add_text(&r->sql, "SELECT m.id FROM rw_catalog.");
+    buf_add_text(&r->sql, is_view(r) ? "rw_views" : "rw_materialized_views");
     sql_format(&r->sql,
-               "SELECT m.id FROM rw_catalog.rw_materialized_views m"
-               " JOIN rw_catalog.rw_schemas s ON s.id = m.schema_id"
+               " m JOIN rw_catalog.rw_schemas s ON s.id = m.schema_id"
                " WHERE s.name = %L AND m.name = %L",
                r->schema, r->view.name);
     run(r, out);
+}
+
+void add_verb(const struct replace *r, struct buf *out, const char *verb)
+{
+    buf_add_text(out, verb);
+    buf_add_text(out, is_view(r) ? " VIEW " : " MATERIALIZED VIEW ");
 }
 
 const char *cell(const struct replace_result *result, size_t row, size_t column)
@@ -126,16 +133,4 @@ bool listed(const struct replace *r, const struct replace_result *result, const 
         }
     }
     return false;
-}
-
-bool names_view(const struct replace *r, const char *sql)
-{
-    struct sql_tokens tokens = {0};
-    size_t len = strlen(sql);
-    if (sql_scan(sql, len, &tokens) != SQL_SCAN_OK) {
-        return true;
-    }
-    bool named = sql_tokens_name(sql, &tokens, r->statement.name, strlen(r->statement.name));
-    sql_tokens_cleanup(&tokens);
-    return named;
 }

@@ -1,5 +1,5 @@
 /*
- * replace: one replacement of a materialized view, as a conversation with a server.
+ * replace: one replacement of a view, materialized or not, as a conversation with a server.
  *
  * The engine says what it wants next (run this SQL, wait, lock a name), is told the result, and
  * ends in an outcome. It opens no connection, reads no clock and knows no wire format: the proxy
@@ -70,11 +70,12 @@ enum replace_result_kind {
 
 /*
  * An object of a family that was left under a temporary name, for the process to remember. The lock
- * comes with what is remembered of its first family, as rows of three cells: name, id, until (all
- * decimal but the name).
+ * comes with what is remembered of its first family, as rows of four cells: schema, name, id,
+ * until (the last two in decimal).
  */
 struct replace_left {
-    const char *name; /* in the view's schema */
+    const char *schema; /* the view's own, or that of a view that followed */
+    const char *name;
     uint64_t id;
     uint64_t until_us; /* kept on purpose until then (microseconds since 1970); 0: not on purpose */
 };
@@ -149,6 +150,17 @@ enum replace_reason {
 MUST_CHECK struct replace *replace_new(const char *text, size_t len,
                                        const struct replace_settings *settings,
                                        enum replace_mode mode, struct moment now);
+
+/*
+ * replace_new_rollback starts the way back of the view `schema`.`name`, plain or materialized: one
+ * more swap, with the newest object of its family that was live before it and is kept under a
+ * temporary name, or with the one of the stamp `to` (as in its name; NULL: the newest). Copies what
+ * it needs. NULL without memory. What was live is kept in its turn, and told as left.
+ */
+MUST_CHECK struct replace *replace_new_rollback(const char *schema, const char *name,
+                                                const char *to,
+                                                const struct replace_settings *settings,
+                                                enum replace_mode mode, struct moment now);
 void replace_free(struct replace *r);
 
 /* replace_next: true, with `out_request`, when something is wanted now; false while a result is

@@ -1,191 +1,24 @@
 /*
  * replace_internal: what the files of the engine share. Not for others: see replace.h.
  *
- * The engine is one state (enum step) with one table (replace.c). A step asks one thing and takes
- * its result; taking a result names the next step. Each file owns the steps of one stage.
+ * The engine is one state (enum step) with one table (step_table.c). A step asks one thing and
+ * takes its result; taking a result names the next step. Each file owns the steps of one stage.
  */
 #ifndef MVSWAP_REPLACE_INTERNAL_H
 #define MVSWAP_REPLACE_INTERNAL_H
 
-#include "buf.h"
-#include "kept.h"
-#include "replace.h"
-#include "server_version.h"
-#include "statement.h"
-#include "steps.h"
-#include "temp_name.h"
+#include "replace_state.h"
 
-/* What has become of the old view; only ever grows, but for a SWAP that was refused. What exists
- * beside it under names of ours the builds and the probe say for themselves. */
-enum made {
-    MADE_NOTHING,
-    MADE_GAP,      /* zero_downtime = off: it was dropped, the new one is not there yet */
-    MADE_SWAPPING, /* SWAP was sent, its answer is not known */
-    MADE_SWAPPED,  /* the statement has succeeded; what fails later is a WARNING */
-    MADE_DROPPED   /* the old view is gone */
-};
-
-/* One queued message; texts are owned. */
-struct queued_notice {
-    struct queued_notice *next;
-    struct replace_notice notice;
-};
-
-/* Why facts are read. */
-enum phase {
-    PHASE_INSPECT,   /* what is there, and may it be replaced */
-    PHASE_LAST_LOOK, /* zero_downtime = off: just before the old view is dropped */
-    PHASE_INDEXES,   /* the new view is built: which indexes has the old one now */
-    PHASE_CARRY      /* they are built, too: everything else, just before the swap */
-};
-
-/* What the statements in `carry` are for. */
-enum carrying {
-    CARRIES_INDEX_COMMENTS, /* then the next index */
-    CARRIES_TO_VIEW,        /* then its grants are read back */
-    CARRIED                 /* and are as they should be */
-};
-
-/* What is built under a name of ours: the view, then one index after the other. */
-struct build {
-    char *name;    /* owned */
-    uint64_t id;   /* 0: not seen yet */
-    bool sent;     /* CREATE was sent: something of ours may exist under the name */
-    bool answered; /* well: it exists, seen or not */
-    bool in_doubt; /* answered by an error that may not be the whole truth */
-    bool finished;
-    uint64_t answered_ms;    /* monotonic */
-    unsigned taken;          /* names that somebody else's objects had */
-    bool died;               /* of a recovery, once */
-    uint64_t retry_until_ms; /* while the cluster recovers; 0: it was not seen recovering */
-};
-
-/* The query as a plain view, which tells what the server makes of it. */
-enum probe {
-    PROBE_NONE,  /* none was made, or it is gone */
-    PROBE_MAYBE, /* its CREATE was sent */
-    PROBE_THERE
-};
-
-/* Is the definition the one that the view has? */
-enum change {
-    CHANGE_NOT_KNOWN, /* the probe was refused */
-    CHANGE_NONE,      /* certainly */
-    CHANGE_SOME       /* or not certainly none */
-};
-
-struct replace {
-    enum step step;
-    bool owed; /* a request is out, its result has not come */
-    enum made made;
-    enum phase phase;
-    struct moment now;
-    struct moment started;
-    struct replace_settings settings;
-    enum replace_mode mode;
-
-    char *text; /* the statement and the comments around it, NUL-terminated */
-    struct statement statement;
-    struct server_version version;
-    char *user;
-    char *schema;
-    char *database;
-    char *view_name; /* "schema.name" for messages */
-
-    char stamp[TEMP_STAMP_LEN + 1];
-    struct build view;
-    struct build index;     /* the one that is built now */
-    struct build *building; /* one of the two */
-
-    char **superusers;
-    size_t num_superusers;
-    uint64_t old_id;
-    char *definition; /* of the old view, as stored */
-    char *owner;      /* of the old view */
-    char *acl;        /* likewise, as the catalog prints it; NULL: none */
-    char *new_owner;  /* of the new view */
-    char *new_acl;
-    struct kept_rows indexes;         /* of the old view: id, name, definition */
-    struct kept_rows *index_comments; /* DESCRIBE of each */
-    size_t num_index_comments;
-    unsigned name_tries;       /* of giving the new index its name */
-    bool indexes_described;    /* the server has answered DESCRIBE of one */
-    size_t index_at;           /* the one that a step is about */
-    struct handover *handover; /* beside `indexes`, when they are carried over; owned */
-    size_t num_handover;
-    struct kept_rows comments;    /* DESCRIBE of the old view */
-    struct kept_rows job;         /* of the old view: parallelism, resource group */
-    struct kept_rows old_columns; /* name, type */
-    struct kept_rows new_columns; /* likewise, of the probe or the new view */
-    struct kept_rows reads;       /* what the new view reads: id, schema, name */
-
-    enum probe probe;
-    char *probe_name;
-    uint64_t probe_id;
-    char *probe_refused; /* the server's words; NULL: it was not */
-    bool probe_answered; /* its columns and what it reads are known */
-    bool reads_itself;
-    enum change change;
-
-    struct text_list carry; /* statements */
-    size_t carry_at;
-    enum carrying carrying;
-    bool parallelism_differs; /* between the two jobs */
-    unsigned grant_rounds;    /* how often grants were read back */
-    size_t num_grants;        /* of users who need one */
-    size_t num_comments;
-
-    bool background_on;      /* what the session had */
-    bool background_changed; /* and has not now: it is to be put back */
-    uint64_t poll_interval_ms;
-    uint64_t poll_failing_since_ms; /* 0: the last poll was answered well */
-    uint64_t build_started_ms;      /* monotonic */
-    uint64_t next_progress_ms;      /* when the client is told again; MOMENT_NEVER */
-    uint64_t build_ends_ms;         /* build_timeout; MOMENT_NEVER */
-    uint64_t swapped_ms;            /* monotonic: SWAP was answered */
-    bool hands_off;     /* the names are not as expected after the swap: nothing more is touched */
-    bool swap_in_doubt; /* it was answered by an error that may not be the whole truth */
-    uint64_t processes_asked_ms;
-    unsigned quiet_readings; /* of the process list, in a row */
-    unsigned drop_attempts;
-    bool job_cancelled; /* since the drop was last tried */
-
-    struct kept_rows remembered; /* of the family: name, id, until */
-    size_t left_at;
-    struct replace_left *left; /* remembered from now on */
-    size_t num_left;
-    bool *due; /* beside `left`: it is to be dropped */
-    bool left_known;
-    bool old_left; /* the old view stays */
-    uint64_t old_left_until_us;
-
-    bool cancelled; /* and not acted upon yet */
-    enum replace_reason cancel_reason;
-
-    struct buf sql;     /* of the request that is out */
-    const char *family; /* likewise, in `sql` */
-    /* Set aside before anything is changed, so that undo, what follows the swap, and naming what is
-     * left need no memory that may not be there. */
-    struct buf spare;
-    bool spare_taken; /* it is `sql` now */
-    struct replace_outcome outcome;
-    uint8_t *raw;        /* owned, outcome.raw */
-    struct buf texts[4]; /* owned: message, detail, hint, sqlstate of outcome.error */
-    struct text_list plan;
-    size_t plan_steps; /* lines of it that are numbered */
-    bool plan_incomplete;
-    bool lost_view_told;
-    struct queued_notice *notices;
-    struct queued_notice *shown;       /* borrowed out by replace_next_notice */
-    struct queued_notice *lost_view;   /* set aside: zero_downtime = off, the view is gone */
-    struct queued_notice *not_carried; /* likewise, it was created anew, but not all was done */
-    struct queued_notice *leftover;    /* set aside: the warning about the temporary name */
-};
-
-/* Is there SQL of the client's in that setting? */
-static inline bool has_sql(const struct replace *r, enum setting setting)
+/* Is it a plain view that is replaced? It has nothing to build. */
+static inline bool is_view(const struct replace *r)
 {
-    return settings_sql(&r->settings, setting)[0] != 0;
+    return r->statement.kind == STATEMENT_REPLACE_VIEW;
+}
+
+/* What it is, as the catalog says it. */
+static inline const char *kind_name(const struct replace *r)
+{
+    return is_view(r) ? "view" : "materialized view";
 }
 
 static inline bool zero_downtime(const struct replace *r)
@@ -215,7 +48,71 @@ enum { DESCRIBE_NAME, DESCRIBE_TYPE, DESCRIBE_HIDDEN, DESCRIBE_COMMENT };
 const char *described_column(const struct replace_result *rows, size_t row);
 
 /* dependents.c */
+enum step begin_dependents(struct replace *r);
 enum step fail_reads_itself(struct replace *r);
+
+/* hazards.c: the step that refuses, or STEP_COUNT. */
+enum step check_hazards_of_dependents(struct replace *r);
+
+/* fates.c */
+enum step judge_dependents(struct replace *r);
+size_t num_fated(const struct replace *r, enum fate fate);
+/* Will it be swapped, too, by this engine or by one of a cascade? */
+bool gets_another_name(const struct replace *r, const struct dependent *d);
+bool reads_view_that_stays(const struct replace *r, const struct dependent *d);
+/* `kind "schema.name"` */
+void add_dependent_name(const struct dependent *d, struct buf *out);
+/* Do the rows (reader, id) say that `reader` reads what reads the view? */
+bool reads_through_dependents(const struct replace *r, const struct replace_result *reads,
+                              uint64_t reader);
+
+/* followers.c: what will be sent for those that follow, and the warnings of all that are concerned;
+ * then the last look. */
+enum step begin_reserving_followers(struct replace *r);
+/* The longest statement that will be sent for them, and the longest of their names and `len`. */
+size_t longest_of_followers(const struct replace *r);
+size_t longest_name_of_followers(const struct replace *r, size_t len);
+/* It stays; `why` may be NULL. Each is named once. */
+void warn_stays(struct replace *r, struct dependent *d, const char *why);
+/* Does it read the new one at once in some places, though it stays on the old one? */
+bool reads_new_in_places(const struct replace *r, const struct dependent *d);
+void warn_follower_left(struct replace *r, struct dependent *d);
+
+/* rollback.c */
+enum step begin_index_renames(struct replace *r);
+
+/* cascade.c */
+enum step begin_cascade(struct replace *r);
+enum step next_in_cascade(struct replace *r);
+enum step after_cascade(struct replace *r);
+/* The engine of a rebuild is done. */
+enum step take_child(struct replace *r);
+void adopted_cleanup(struct replace *r);
+/* The id of the object that stands behind the name by now. */
+uint64_t moved_id(const struct replace *r, uint64_t id);
+/* In a rebuild: will that one be rebuilt later? */
+bool will_be_rebuilt(const struct replace *r, uint64_t id);
+/* In a rebuild: does it read what its old self read? Rows of which those of `reader` count (0:
+ * all): the step that refuses, or STEP_COUNT. */
+enum step check_reads_of_rebuild(struct replace *r, const struct replace_result *rows,
+                                 uint64_t reader, size_t id_column, size_t name_column);
+
+/* follow.c, stayers.c */
+enum step begin_following(struct replace *r);
+enum step after_following(struct replace *r);
+/* Names those that are known to stay, each once. */
+void warn_of_stayers(struct replace *r);
+/* The connection is lost, or nothing more can be done: old selves that are still there are told and
+ * remembered. */
+void leave_old_selves(struct replace *r);
+enum step after_carry_to_follower(struct replace *r);
+enum step refused_carry_to_follower(struct replace *r, const struct replace_result *result);
+/* Names those that were not moved yet as staying. */
+void abandon_followers(struct replace *r, const char *why);
+/* The drain is over, or not needed. */
+enum step begin_old_selves(struct replace *r);
+enum step settle_old(struct replace *r);
+bool old_is_still_read(const struct replace *r);
 
 /* probe.c, change.c */
 enum step begin_probe(struct replace *r);
@@ -225,6 +122,8 @@ bool same_definition(const struct replace *r, const char *probe);
 MUST_CHECK bool definition_names(const struct replace *r, const char *const *names, size_t num,
                                  bool *out_named);
 bool same_columns(const struct replace *r);
+/* Of whatever types. */
+bool same_column_names(const struct replace *r);
 /* Will the new view have a column of that name? */
 bool has_column(const struct replace *r, const char *name);
 /* Does the new view (rows: id, schema, name) read what the probe read? As below. */
@@ -237,7 +136,9 @@ enum step check_grants(struct replace *r, const char *acl);
 /* The answers are in: is anything to be done? */
 enum step decide(struct replace *r);
 
-/* build.c */
+/* build.c, poll.c */
+/* How long a recovering cluster is asked. */
+enum { RECOVERED_WITHIN_MS = 60000 };
 /* From now on build_timeout and progress_interval count. */
 void start_build_clock(struct replace *r);
 void build_cleanup(struct build *build);
@@ -259,6 +160,17 @@ enum step begin_carrying(struct replace *r);
 enum step next_carry(struct replace *r);
 /* Appends to r->carry what makes the grants of the new view those of the old one. */
 MUST_CHECK bool carry_grants(struct replace *r);
+/* What grants are on. */
+struct grants_object {
+    const char *kind; /* as in SQL */
+    const char *schema;
+    const char *name;
+};
+/* Appends to r->carry what makes the grants `acl` of the object into `wanted`. */
+MUST_CHECK bool carry_difference_of(struct replace *r, const struct grants_object *object,
+                                    const char *wanted, const char *acl);
+/* Is there nothing in the ACL that cannot be read for certain? Also false without memory. */
+bool grants_are_readable(const struct replace *r, const char *acl);
 /* COMMENT ON; `column` NULL: on the relation. */
 void add_comment(struct buf *out, const char *schema, const char *relation, const char *column,
                  const char *text);
@@ -292,8 +204,17 @@ void warn_of_index(struct replace *r, const char *message, const char *why, cons
 
 /* cutover.c, finish.c, drain.c */
 void ask_ids(struct replace *r, struct replace_request *out);
-/* What is behind a name: 0 when nothing, several, or no materialized view. */
-uint64_t id_behind(const struct replace_result *result, const char *name);
+void ask_ids_of(struct replace *r, struct replace_request *out, const char *schema,
+                const char *name, const char *temporary);
+/* The id behind a name: 0 when nothing, several, or not of that kind. */
+uint64_t id_of_kind(const struct replace_result *result, const char *name, const char *kind);
+/* The last questions before the swap: what the new view reads, and the ids. */
+enum step last_look(struct replace *r);
+/* closure.c: the view's own name; then those of all that will be swapped, and everything is
+ * inspected once more; then the probe. */
+enum step begin_locking(struct replace *r);
+enum step lock_closure(struct replace *r);
+uint64_t id_behind(const struct replace *r, const struct replace_result *result, const char *name);
 enum step begin_finish(struct replace *r);
 enum step begin_drain(struct replace *r);
 /* How long a statement must have run to be one that may read the old view (ms). */
@@ -307,6 +228,8 @@ bool process_reads(const struct replace_result *result, size_t row, const char *
 /* leftovers.c */
 /* Sets memory aside for what is to be remembered. */
 MUST_CHECK bool reserve_left(struct replace *r);
+/* Of a cascade nothing should be left but what something that stays reads. */
+void warn_of_cascade_left(struct replace *r);
 /* The old view stays under the temporary name; `until_us` 0: not on purpose. */
 void leave_old(struct replace *r, uint64_t until_us);
 enum step keep_old(struct replace *r);
@@ -328,8 +251,6 @@ bool same_text(const char *a, const char *b);
 char *copy_cell(const struct replace_result *result, size_t row, size_t column);
 /* Does a row of SHOW MATERIALIZED VIEWS name this view? */
 bool listed(const struct replace *r, const struct replace_result *result, const char *name);
-/* Does the text name the view, or is it unreadable? In doubt it does. */
-bool names_view(const struct replace *r, const char *sql);
 bool is_superuser(const struct replace *r, const char *name);
 /* "--" outside literals, or unreadable: a rename of such a definition aborts the server's meta. */
 bool definition_is_unsafe(const char *definition);
@@ -337,6 +258,8 @@ bool definition_is_unsafe(const char *definition);
 void ask_relation(struct replace *r, struct replace_request *out, uint64_t id);
 /* The id behind the temporary name, if it is a materialized view, finished or not. */
 void ask_temp_id(struct replace *r, struct replace_request *out);
+/* "DROP " + the kind of the view that is replaced + " ". */
+void add_verb(const struct replace *r, struct buf *out, const char *verb);
 /* Makes r->sql the request. */
 void run(struct replace *r, struct replace_request *out);
 
@@ -376,9 +299,10 @@ void warn_leftover(struct replace *r, const char *why);
 void warn_perhaps_left(struct replace *r, const char *why);
 void warn_build_left(struct replace *r, const struct build *build, const char *why);
 void warn_build_perhaps_left(struct replace *r, const struct build *build, const char *why);
+void warn_named_left(struct replace *r, const char *schema, const char *name, const char *drop);
 void warn_probe_left(struct replace *r, const char *why);
 /* Warns that the object with this id is not under that name any more. */
-void warn_lost_sight(struct replace *r, const char *name, uint64_t id);
+void warn_lost_sight(struct replace *r, const char *schema, const char *name, uint64_t id);
 /* A WARNING to be queued later; NULL without memory. `why` and `hint` may be NULL. */
 struct queued_notice *warning_new(const char *message, const char *why, const char *hint);
 /* Queues `n`, or, if there was no memory for it, the one that was set aside. */
@@ -401,7 +325,8 @@ void plan_step(struct replace *r, const char *step, const char *text);
 void plan_first(struct replace *r);
 void plan_change(struct replace *r);
 void plan_wait(struct replace *r);
-void plan_drain(struct replace *r);
+/* `for_readers`: not only for drain_min. */
+void plan_drain(struct replace *r, bool for_readers);
 void plan_keep(struct replace *r);
 void plan_refusal(struct replace *r, const char *sqlstate, const char *message, const char *detail,
                   const char *hint);

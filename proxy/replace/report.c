@@ -81,7 +81,7 @@ void tell_progress(struct replace *r, const char *progress)
     int percent = progress != NULL ? (int)strcspn(progress, " (") : 0;
     bool index = r->building == &r->index;
     buf_add_format(&message, "Building %s \"%s\": %.*s%s%" PRIu64 " s elapsed.",
-                   index ? "index" : "materialized view",
+                   index ? "index" : kind_name(r),
                    index ? index_name(r, r->index_at) : r->view_name, percent,
                    progress != NULL ? progress : "", percent != 0 ? ", " : "", seconds);
     const char *text = buf_text(&message);
@@ -97,7 +97,7 @@ bool replace_next_notice(struct replace *r, struct replace_notice *out_notice)
     notices_free(r->shown);
     r->shown = r->notices;
     if (r->shown == NULL) {
-        return false;
+        return r->child != NULL && replace_next_notice(r->child, out_notice);
     }
     r->notices = r->shown->next;
     r->shown->next = NULL;
@@ -138,12 +138,15 @@ static struct queued_notice *leftover_notice(const struct replace *r, const char
     return n;
 }
 
-static const char drop_view[] = "DROP MATERIALIZED VIEW";
+static const char *drop_view(const struct replace *r)
+{
+    return is_view(r) ? "DROP VIEW" : "DROP MATERIALIZED VIEW";
+}
 
 bool reserve_leftover_warning(struct replace *r)
 {
     notices_free(r->leftover);
-    r->leftover = leftover_notice(r, r->view.name, drop_view, "may be", NULL);
+    r->leftover = leftover_notice(r, r->view.name, drop_view(r), "may be", NULL);
     return r->leftover != NULL;
 }
 
@@ -158,13 +161,13 @@ static void warn_left(struct replace *r, const char *name, const char *drop, con
 
 void warn_leftover(struct replace *r, const char *why)
 {
-    warn_left(r, r->view.name, drop_view, "is", why);
+    warn_left(r, r->view.name, drop_view(r), "is", why);
 }
 
 void warn_perhaps_left(struct replace *r, const char *why)
 {
     if (r->view.sent) {
-        warn_left(r, r->view.name, drop_view, "may be", why);
+        warn_left(r, r->view.name, drop_view(r), "may be", why);
     } else if (r->probe != PROBE_NONE) {
         warn_left(r, r->probe_name, "DROP VIEW", "may be", why);
     }
@@ -172,12 +175,27 @@ void warn_perhaps_left(struct replace *r, const char *why)
 
 void warn_build_left(struct replace *r, const struct build *build, const char *why)
 {
-    warn_left(r, build->name, build == &r->index ? "DROP INDEX" : drop_view, "is", why);
+    warn_left(r, build->name, build == &r->index ? "DROP INDEX" : drop_view(r), "is", why);
 }
 
 void warn_build_perhaps_left(struct replace *r, const struct build *build, const char *why)
 {
-    warn_left(r, build->name, build == &r->index ? "DROP INDEX" : drop_view, "may be", why);
+    warn_left(r, build->name, build == &r->index ? "DROP INDEX" : drop_view(r), "may be", why);
+}
+
+void warn_named_left(struct replace *r, const char *schema, const char *name, const char *drop)
+{
+    struct buf message = {0};
+    struct buf hint = {0};
+    buf_add_format(&message, "\"%s\" is left in schema \"%s\"", name, schema);
+    buf_add_text(&hint, drop);
+    sql_format(&hint, " %I.%I;", schema, name);
+    if (buf_text(&message) != NULL && buf_text(&hint) != NULL) {
+        notice(r, "WARNING", "01000", buf_text(&message), "Something still reads it.",
+               buf_text(&hint));
+    }
+    buf_cleanup(&message);
+    buf_cleanup(&hint);
 }
 
 void warn_probe_left(struct replace *r, const char *why)
@@ -185,12 +203,12 @@ void warn_probe_left(struct replace *r, const char *why)
     warn_left(r, r->probe_name, "DROP VIEW", "may be", why);
 }
 
-void warn_lost_sight(struct replace *r, const char *name, uint64_t id)
+void warn_lost_sight(struct replace *r, const char *schema, const char *name, uint64_t id)
 {
     struct buf message = {0};
     struct buf detail = {0};
     buf_add_format(&message, "\"%s\" in schema \"%s\" was dropped or renamed by someone else", name,
-                   r->schema);
+                   schema);
     buf_add_format(&detail, "It was the object with the id %" PRIu64 "; nothing was dropped here.",
                    id);
     const char *text = buf_text(&message);
@@ -206,7 +224,7 @@ static struct queued_notice *lost_view_notice(const struct replace *r, const cha
     struct buf message = {0};
     struct buf hint = {0};
     struct queued_notice *n = NULL;
-    buf_add_format(&message, "materialized view \"%s\" %s", r->view_name, fate);
+    buf_add_format(&message, "%s \"%s\" %s", kind_name(r), r->view_name, fate);
     buf_add_format(&hint,
                    "The detail is the definition that it had; its owner was \"%s\", its grants %s.",
                    r->owner, r->acl != NULL ? r->acl : "{}");

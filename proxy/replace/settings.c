@@ -69,7 +69,7 @@ static const struct entry entries[SETTING_COUNT] = {
                 "what a changed definition does: replace; a NOTICE and nothing else; an error",
                 "apply, continue, fail", "apply", "continue", "fail"),
     [SETTING_DEPENDENTS] =
-        CHOICES("dependents", false, "what happens to objects that read the view",
+        CHOICES("dependents", true, "what happens to objects that read the view",
                 "views, keep, refuse, cascade", "views", "keep", "refuse", "cascade"),
     [SETTING_COLUMNS] = CHOICES("columns", true, "which changes of the columns are accepted",
                                 "any, compatible, same", "any", "compatible", "same"),

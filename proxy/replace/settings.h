@@ -43,6 +43,12 @@ enum setting {
 /* Choices, in the order in which the table names them; the first is the default. */
 enum replace_unchanged { REPLACE_UNCHANGED_SKIPS, REPLACE_UNCHANGED_REBUILDS };
 enum replace_on_change { REPLACE_CHANGE_APPLIES, REPLACE_CHANGE_CONTINUES, REPLACE_CHANGE_FAILS };
+enum replace_dependents {
+    REPLACE_DEPENDENTS_FOLLOW,
+    REPLACE_DEPENDENTS_KEPT,
+    REPLACE_DEPENDENTS_REFUSED,
+    REPLACE_DEPENDENTS_CASCADE
+};
 enum replace_columns { REPLACE_COLUMNS_ANY, REPLACE_COLUMNS_COMPATIBLE, REPLACE_COLUMNS_SAME };
 enum replace_indexes { REPLACE_INDEXES_CARRIED, REPLACE_INDEXES_DROPPED };
 enum replace_zero_downtime { REPLACE_ZERO_DOWNTIME_ON, REPLACE_ZERO_DOWNTIME_OFF };

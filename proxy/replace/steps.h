@@ -10,7 +10,7 @@
 enum step {
     /* inspect.c: nothing has been changed on the server */
     STEP_IDENTIFY,      /* version, user, current schema, database */
-    STEP_LOCK,          /* the family of the name, in this process */
+    STEP_LOCK,          /* the names, in this process; again when views follow (closure.c) */
     STEP_TARGET,        /* the object of that name */
     STEP_SUPERUSERS,    /* who needs no grants; is the user one of them */
     STEP_TARGET_LISTED, /* is the view finished: listed */
@@ -24,8 +24,15 @@ enum step {
     STEP_JOB,    /* parallelism and resource group of its job (2.6 and later) */
     STEP_OLD_COLUMNS,
     /* dependents.c */
-    STEP_DEPENDENTS,
+    STEP_DEPENDENTS,           /* level by level; read once more before the swap */
+    STEP_DEPENDENT_REFERENCES, /* what each of them reads */
+    STEP_DEPENDENT_COLUMNS,
     STEP_CREATING_JOBS, /* dependents that have no rw_depend row yet */
+    STEP_SEARCH_PATH,   /* just before the swap, when views will follow */
+    /* rollback.c */
+    STEP_PREDECESSORS,
+    STEP_PREDECESSOR_LISTED,
+    STEP_PREDECESSOR_INDEXES,
     /* probe.c */
     STEP_PROBE_CREATE, /* the query as a plain view */
     STEP_PROBE_FIND,
@@ -37,7 +44,7 @@ enum step {
     STEP_BEFORE_BUILD, /* the client's hook */
     STEP_SCHEMA_AGAIN, /* a hook may have changed where CREATE creates */
     STEP_SLOT,         /* one of max_builds */
-    /* build.c */
+    /* build.c, poll.c */
     STEP_BACKGROUND_READ, /* the session's background_ddl */
     STEP_BACKGROUND_SET,
     STEP_CREATE,       /* the temporary view */
@@ -60,9 +67,7 @@ enum step {
     STEP_CARRIED_GRANTS,
     STEP_END_SLOT,
     /* cutover.c */
-    STEP_CHECK, /* the client's */
-    STEP_DEPENDENTS_AGAIN,
-    STEP_CREATING_JOBS_AGAIN,
+    STEP_CHECK,           /* the client's */
     STEP_NEW_READS_AGAIN, /* what it reads has the names that it had */
     STEP_IDS_BEFORE,      /* the names still mean the inspected and the built object */
     STEP_DROP_FIRST,      /* zero_downtime = off: in place of the swap */
@@ -70,7 +75,25 @@ enum step {
     STEP_SWAP,
     STEP_IDS_AFTER, /* the names mean each other's object now */
     STEP_SWAP_WAIT, /* or not yet: the answer was lost on its way */
-    /* finish.c: the statement has succeeded */
+    /* follow.c: the statement has succeeded; one view after the other */
+    STEP_FOLLOW_SET_PATH, /* if names mean something else under the session's */
+    STEP_FOLLOW_CREATE,
+    STEP_FOLLOW_RESTORE_PATH,
+    STEP_FOLLOW_FIND,
+    STEP_FOLLOW_REFERENCES, /* it must read what its old self reads */
+    STEP_FOLLOW_COLUMNS,
+    STEP_FOLLOW_IDS,
+    STEP_FOLLOW_SWAP,
+    STEP_FOLLOW_IDS_AFTER,
+    STEP_FOLLOW_SWAP_WAIT,
+    STEP_FOLLOW_DROP_IDS,
+    STEP_FOLLOW_DROP, /* it cannot follow, or not in this way */
+    /* cascade.c */
+    STEP_CASCADE, /* an engine of its own for one materialized view */
+    STEP_CASCADE_END_SLOT,
+    STEP_CASCADE_SET_PATH,
+    STEP_CASCADE_RESTORE_PATH,
+    /* finish.c */
     STEP_AFTER_SWAP,       /* the client's hook */
     STEP_INDEX_NAMES,      /* which are there, and on which view */
     STEP_INDEX_WAIT,       /* the name is taken: perhaps only for a moment */
@@ -80,6 +103,8 @@ enum step {
     STEP_DRAIN_MIN,
     STEP_PROCESSES, /* who still reads the old view */
     STEP_DRAIN_WAIT,
+    STEP_OLD_SELF_IDS, /* of views that followed (stayers.c) */
+    STEP_OLD_SELF_DROP,
     STEP_ID_BEFORE_DROP,
     STEP_DROP,
     /* leftovers.c: what earlier replacements left */
@@ -131,8 +156,19 @@ void ask_old_columns(struct replace *r, struct replace_request *out);
 enum step take_old_columns(struct replace *r, const struct replace_result *result);
 void ask_dependents(struct replace *r, struct replace_request *out);
 enum step take_dependents(struct replace *r, const struct replace_result *result);
+void ask_dependent_references(struct replace *r, struct replace_request *out);
+enum step take_dependent_references(struct replace *r, const struct replace_result *result);
+void ask_dependent_columns(struct replace *r, struct replace_request *out);
+enum step take_dependent_columns(struct replace *r, const struct replace_result *result);
+void ask_search_path(struct replace *r, struct replace_request *out);
+enum step take_search_path(struct replace *r, const struct replace_result *result);
 void ask_creating_jobs(struct replace *r, struct replace_request *out);
 enum step take_creating_jobs(struct replace *r, const struct replace_result *result);
+void ask_predecessors(struct replace *r, struct replace_request *out);
+enum step take_predecessors(struct replace *r, const struct replace_result *result);
+enum step take_predecessor_listed(struct replace *r, const struct replace_result *result);
+void ask_predecessor_indexes(struct replace *r, struct replace_request *out);
+enum step take_predecessor_indexes(struct replace *r, const struct replace_result *result);
 void ask_probe_create(struct replace *r, struct replace_request *out);
 enum step take_probe_create(struct replace *r, const struct replace_result *result);
 void ask_probe_find(struct replace *r, struct replace_request *out);
@@ -199,6 +235,43 @@ enum step take_drop_first(struct replace *r, const struct replace_result *result
 void ask_swap(struct replace *r, struct replace_request *out);
 enum step take_swap(struct replace *r, const struct replace_result *result);
 enum step take_ids_after(struct replace *r, const struct replace_result *result);
+void ask_follow_set_path(struct replace *r, struct replace_request *out);
+enum step take_follow_set_path(struct replace *r, const struct replace_result *result);
+void ask_follow_create(struct replace *r, struct replace_request *out);
+enum step take_follow_create(struct replace *r, const struct replace_result *result);
+enum step refused_follow_create(struct replace *r, const struct replace_result *result);
+void ask_follow_restore_path(struct replace *r, struct replace_request *out);
+enum step take_follow_restore_path(struct replace *r, const struct replace_result *result);
+void ask_follow_find(struct replace *r, struct replace_request *out);
+enum step take_follow_find(struct replace *r, const struct replace_result *result);
+enum step refused_follow_question(struct replace *r, const struct replace_result *result);
+void ask_follow_references(struct replace *r, struct replace_request *out);
+enum step take_follow_references(struct replace *r, const struct replace_result *result);
+void ask_follow_columns(struct replace *r, struct replace_request *out);
+enum step take_follow_columns(struct replace *r, const struct replace_result *result);
+void ask_follow_ids(struct replace *r, struct replace_request *out);
+enum step take_follow_ids(struct replace *r, const struct replace_result *result);
+void ask_follow_swap(struct replace *r, struct replace_request *out);
+enum step take_follow_swap(struct replace *r, const struct replace_result *result);
+enum step refused_follow_swap(struct replace *r, const struct replace_result *result);
+enum step take_follow_ids_after(struct replace *r, const struct replace_result *result);
+enum step refused_follow_ids_after(struct replace *r, const struct replace_result *result);
+void ask_follow_swap_wait(struct replace *r, struct replace_request *out);
+enum step take_follow_swap_wait(struct replace *r, const struct replace_result *result);
+enum step take_follow_drop_ids(struct replace *r, const struct replace_result *result);
+enum step refused_follow_drop(struct replace *r, const struct replace_result *result);
+void ask_follow_drop(struct replace *r, struct replace_request *out);
+enum step take_follow_drop(struct replace *r, const struct replace_result *result);
+enum step take_old_self_ids(struct replace *r, const struct replace_result *result);
+enum step take_old_self_drop(struct replace *r, const struct replace_result *result);
+enum step refused_old_self(struct replace *r, const struct replace_result *result);
+void ask_cascade(struct replace *r, struct replace_request *out);
+enum step take_cascade_end_slot(struct replace *r, const struct replace_result *result);
+enum step take_cascade(struct replace *r, const struct replace_result *result);
+void ask_cascade_set_path(struct replace *r, struct replace_request *out);
+enum step take_cascade_set_path(struct replace *r, const struct replace_result *result);
+void ask_cascade_restore_path(struct replace *r, struct replace_request *out);
+enum step take_cascade_restore_path(struct replace *r, const struct replace_result *result);
 void ask_after_swap(struct replace *r, struct replace_request *out);
 enum step take_after_swap(struct replace *r, const struct replace_result *result);
 void ask_index_rename_old(struct replace *r, struct replace_request *out);

@@ -25,7 +25,10 @@ bool reserve_spare(struct replace *r)
         size_t len = index_name(r, i) != NULL ? strlen(index_name(r, i)) : 0;
         longest = len > longest ? len : longest;
     }
+    longest = longest_name_of_followers(r, longest);
     size_t size = 512 + 4 * strlen(r->schema) + 8 * longest;
+    size_t follower = longest_of_followers(r);
+    size = follower > size ? follower : size;
     /* zero_downtime = off: CREATE must not fail in the gap. */
     size += zero_downtime(r) ? 0 : strlen(r->text);
     buf_truncate(&r->spare, 0);
@@ -114,7 +117,7 @@ void ask_undo_find(struct replace *r, struct replace_request *out)
 
 static enum step drop_or_cancel(const struct replace *r, const struct build *build)
 {
-    bool creating = !build->finished && !r->job_cancelled;
+    bool creating = !build->finished && !r->job_cancelled && !is_view(r);
     bool cancels = creating && !server_drops_creating(r->version);
     if (build == &r->index) {
         return cancels ? STEP_UNDO_INDEX_CANCEL_JOB : STEP_UNDO_INDEX_DROP;
@@ -142,8 +145,8 @@ enum step take_undo_find(struct replace *r, const struct replace_result *result)
         warn_build_perhaps_left(r, build, "The catalog's answer about it cannot be read.");
         return undone(r, build);
     }
-    if (build->id != 0 && id != build->id) {
-        warn_lost_sight(r, build->name, build->id);
+    if ((build->id != 0 && id != build->id) || (zero_downtime(r) && id <= r->old_id)) {
+        warn_lost_sight(r, r->schema, build->name, build->id);
         return undone(r, build);
     }
     if (build->id == 0 && !zero_downtime(r)) {
@@ -181,8 +184,12 @@ enum step take_undo_cancel_job(struct replace *r, const struct replace_result *r
 void ask_undo_drop(struct replace *r, struct replace_request *out)
 {
     r->drop_attempts++;
-    sql_format(&r->sql, is_index_step(r) ? "DROP INDEX %I.%I" : "DROP MATERIALIZED VIEW %I.%I",
-               r->schema, build_of_step(r)->name);
+    if (is_index_step(r)) {
+        buf_add_text(&r->sql, "DROP INDEX ");
+    } else {
+        add_verb(r, &r->sql, "DROP");
+    }
+    sql_format(&r->sql, "%I.%I", r->schema, build_of_step(r)->name);
     run(r, out);
 }
 
@@ -195,7 +202,7 @@ enum step take_undo_drop(struct replace *r, const struct replace_result *result)
 enum step refused_undo_drop(struct replace *r, const struct replace_result *result)
 {
     struct build *build = build_of_step(r);
-    if (strstr(result->error.message, "materialized view not found") != NULL ||
+    if (strstr(result->error.message, "view not found") != NULL ||
         strstr(result->error.message, "index not found") != NULL) {
         return undone(r, build);
     }

@@ -2,8 +2,8 @@
  * remembered: see remembered.h. Families are found one after the other: they are asked for once in
  * a replacement. The text:
  *
- *     mvswap state 1
- *     FAMILY ID UNTIL NAME
+ *     mvswap state 2
+ *     FAMILY ID UNTIL SCHEMA NAME
  *     %end NUMBER-OF-OBJECTS
  *
  * with %XX for what is not printable ASCII, for blanks and for `%` in names: so no name is `%end`.
@@ -16,13 +16,13 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char header[] = "mvswap state 1";
+static const char header[] = "mvswap state 2";
 static const char trailer[] = "%end ";
 
 struct family {
     struct family *next;
     char *name;
-    struct replace_left *left; /* their names are owned */
+    struct replace_left *left; /* their texts are owned */
     size_t num;
 };
 
@@ -37,10 +37,16 @@ struct remembered *remembered_new(void)
     return mem_new(sizeof(struct remembered));
 }
 
+static void left_cleanup(struct replace_left *left)
+{
+    mem_free((char *)left->schema);
+    mem_free((char *)left->name);
+}
+
 static void family_free(struct family *f)
 {
     for (size_t i = 0; f != NULL && i < f->num; i++) {
-        mem_free((char *)f->left[i].name);
+        left_cleanup(&f->left[i]);
     }
     if (f != NULL) {
         mem_free(f->left);
@@ -77,19 +83,20 @@ static bool family_add(struct family *f, const struct replace_left *left)
         return false;
     }
     f->left = more;
-    char *name = mem_copy(left->name, strlen(left->name));
-    if (name == NULL) {
+    struct replace_left copy = *left;
+    copy.schema = mem_copy(left->schema, strlen(left->schema));
+    copy.name = mem_copy(left->name, strlen(left->name));
+    if (copy.schema == NULL || copy.name == NULL) {
+        left_cleanup(&copy);
         return false;
     }
-    f->left[f->num] = *left;
-    f->left[f->num].name = name;
-    f->num++;
+    f->left[f->num++] = copy;
     return true;
 }
 
 static size_t bytes_of(const struct family *f, size_t index)
 {
-    return strlen(f->name) + strlen(f->left[index].name);
+    return strlen(f->name) + strlen(f->left[index].schema) + strlen(f->left[index].name);
 }
 
 /* Where the family hangs, or where it would. */
@@ -131,7 +138,7 @@ static void forget_oldest(struct remembered *m)
     m->bytes -= bytes_of(f, 0);
     m->num--;
     f->num--;
-    mem_free((char *)f->left[0].name);
+    left_cleanup(&f->left[0]);
     memmove(f->left, f->left + 1, f->num * sizeof(f->left[0]));
 }
 
@@ -151,6 +158,7 @@ static bool is_same(const struct family *f, const struct replace_left *left, siz
     bool same = num == (f != NULL ? f->num : 0);
     for (size_t i = 0; same && i < num; i++) {
         same = f->left[i].id == left[i].id && f->left[i].until_us == left[i].until_us &&
+               strcmp(f->left[i].schema, left[i].schema) == 0 &&
                strcmp(f->left[i].name, left[i].name) == 0;
     }
     return same;
@@ -210,6 +218,8 @@ void remembered_write(const struct remembered *m, struct buf *out)
         for (size_t i = 0; i < f->num; i++) {
             write_name(out, f->name);
             buf_add_format(out, " %" PRIu64 " %" PRIu64 " ", f->left[i].id, f->left[i].until_us);
+            write_name(out, f->left[i].schema);
+            buf_add_byte(out, ' ');
             write_name(out, f->left[i].name);
             buf_add_byte(out, '\n');
         }
@@ -278,7 +288,7 @@ static bool take_number(struct reading *r, uint64_t *out_number)
 static const char *keep_object(struct remembered *m, const char *family,
                                const struct replace_left *left)
 {
-    if (family == NULL || left->name == NULL) {
+    if (family == NULL || left->schema == NULL || left->name == NULL) {
         return "out of memory";
     }
     struct family **at = find(&m->families, family);
@@ -296,15 +306,18 @@ static const char *keep_object(struct remembered *m, const char *family,
 static const char *read_object(struct remembered *m, struct reading *r)
 {
     struct buf family = {0};
+    struct buf schema = {0};
     struct buf name = {0};
     struct replace_left left = {.id = 0};
     bool good = take_name(r, &family) && take_blank(r) && take_number(r, &left.id) &&
                 take_blank(r) && take_number(r, &left.until_us) && take_blank(r) &&
-                take_name(r, &name) && r->at == r->end;
+                take_name(r, &schema) && take_blank(r) && take_name(r, &name) && r->at == r->end;
+    left.schema = good ? buf_text(&schema) : NULL;
     left.name = good ? buf_text(&name) : NULL;
     const char *why = good ? keep_object(m, buf_text(&family), &left)
-                           : "expected a family, two numbers and a name";
+                           : "expected a family, two numbers, a schema and a name";
     buf_cleanup(&family);
+    buf_cleanup(&schema);
     buf_cleanup(&name);
     return why;
 }

@@ -212,8 +212,14 @@ bool fake_server_run(struct fake_server *f, const char *sql)
         {"DISCARD ALL", discard},           {"SELECT ''", answer_substitute},
     };
     char message[128];
-    if (fake_begins(sql, "CREATE OR REPLACE MATERIALIZED VIEW ")) {
+    if (fake_begins(sql, "CREATE OR REPLACE MATERIALIZED VIEW ") ||
+        fake_begins(sql, "CREATE OR REPLACE VIEW ")) {
         return refuse_statement(f);
+    }
+    if (fake_begins(sql, "EXPLAIN CREATE OR REPLACE VIEW ")) {
+        fake_say_error(f, "Failed to run the query\n\nCaused by:\n"
+                          "  Not supported: EXPLAIN CREATE VIEW\nHINT: A created VIEW is ...\n");
+        return false;
     }
     if (fake_begins(sql, "EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW ")) {
         fake_say_error(f, "Failed to run the query\n\nCaused by:\n"

@@ -93,6 +93,7 @@ static void parse(struct model_server *m, struct wire_reader *r)
         buf_add_text(&e->text, model_text_kept(m, (const char *)buf_bytes(&only)));
         buf_add_byte(&e->text, 0);
         buf_add(&e->types, r->at, r->left);
+        e->of_view = strstr((const char *)buf_bytes(&only), "MATERIALIZED") == NULL;
         model_say(m, "ParseComplete");
     }
     buf_cleanup(&only);
@@ -132,6 +133,7 @@ static void bind(struct model_server *m, struct wire_reader *r)
     buf_add(&e->text, buf_bytes(&statement->text), buf_len(&statement->text));
     buf_add(&e->types, buf_bytes(&statement->types), buf_len(&statement->types));
     buf_add(&e->values, r->at, r->left);
+    e->of_view = statement->of_view;
     model_say(m, "BindComplete");
 }
 

@@ -231,6 +231,25 @@ static bool same(const struct buf *a, const struct buf *b)
     return buf_len(a) == buf_len(b) && memcmp(buf_bytes(a), buf_bytes(b), buf_len(a)) == 0;
 }
 
+/* A statement that followed a swap was parsed again with the types that its parameters had, which
+ * says the same: a type that is not given is that of text here (model_extended.c). */
+static bool same_types(const struct buf *a, const struct buf *b)
+{
+    enum { TYPE_OF_TEXT = 1043 };
+    struct wire_reader in_a = wire_reader_over(buf_bytes(a), buf_len(a));
+    struct wire_reader in_b = wire_reader_over(buf_bytes(b), buf_len(b));
+    unsigned num_a = buf_len(a) != 0 ? wire_read_u16(&in_a) : 0;
+    unsigned num_b = buf_len(b) != 0 ? wire_read_u16(&in_b) : 0;
+    for (unsigned i = 0; i < num_a || i < num_b; i++) {
+        uint32_t type_a = i < num_a ? wire_read_u32(&in_a) : TYPE_OF_TEXT;
+        uint32_t type_b = i < num_b ? wire_read_u32(&in_b) : TYPE_OF_TEXT;
+        if (type_a != type_b) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Are all of `list`, but for the session's own, in `other`? */
 static bool holds(const struct model_entry *list, struct model_entry *other)
 {
@@ -239,7 +258,7 @@ static bool holds(const struct model_entry *list, struct model_entry *other)
         if (strncmp(list->name, "mvswap_", 7) == 0) {
             continue;
         }
-        if (e == NULL || !same(&e->text, &list->text) || !same(&e->types, &list->types) ||
+        if (e == NULL || !same(&e->text, &list->text) || !same_types(&e->types, &list->types) ||
             !same(&e->values, &list->values) || e->num_given != list->num_given) {
             return false;
         }

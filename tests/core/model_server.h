@@ -24,6 +24,7 @@ struct model_entry {
     struct buf types;   /* the end of the Parse */
     struct buf values;  /* the end of the Bind */
     unsigned num_given; /* rows, while it is suspended */
+    bool of_view;       /* the client's text is about a plain view */
 };
 
 struct model_server {

@@ -11,6 +11,10 @@
 
 static const char candidate_words[] = "CREATE OR REPLACE MATERIALIZED VIEW v AS ";
 static const char explain_words[] = "EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW v AS ";
+/* A plain view, of which there is never one before. */
+static const char view_candidate_words[] = "CREATE OR REPLACE VIEW w AS ";
+static const char view_explain_words[] = "EXPLAIN CREATE OR REPLACE VIEW w AS ";
+static const char view_creation_words[] = "CREATE VIEW w ";
 static const char plan_text[] = "SELECT ''::varchar AS \"QUERY PLAN\"";
 static const char build_words[] = "CREATE MATERIALIZED VIEW ";
 static const char first_creation_words[] = "CREATE MATERIALIZED VIEW v ";
@@ -77,7 +81,8 @@ const char *model_bad_word(const char *text)
 
 bool model_is_build(const char *text)
 {
-    return begins(skip_comments(text), build_words);
+    const char *first = skip_comments(text);
+    return begins(first, build_words) || begins(first, view_creation_words);
 }
 
 bool model_is_clients(const char *text)
@@ -230,14 +235,31 @@ static void replaced(struct model_server *m)
     m->num_replaced++;
 }
 
+static bool is_explained_candidate(const char *text)
+{
+    const char *first = skip_comments(text);
+    return begins(first, explain_words) || begins(first, view_explain_words);
+}
+
 const char *model_text_kept(const struct model_server *m, const char *text)
 {
-    bool is_plan = begins(skip_comments(text), explain_words) && strchr(text, '$') == NULL;
+    bool is_plan = is_explained_candidate(text) && strchr(text, '$') == NULL;
     return m->fake->knows_the_statement && is_plan ? plan_text : text;
+}
+
+static bool is_about_view(const char *text)
+{
+    return strstr(text, "MATERIALIZED") == NULL;
 }
 
 static bool refuse_explain(struct model_server *m)
 {
+    if (is_about_view((const char *)buf_bytes(&m->text))) {
+        model_say_error(m, "Failed to run the query\n\nCaused by:\n  Not supported: EXPLAIN CREATE"
+                           " VIEW\nHINT: A created VIEW is just an alias. Instead, use EXPLAIN on"
+                           " the queries which reference the view.\n");
+        return false;
+    }
     model_say_error(m, "Failed to run the query\n\nCaused by:\n  Feature is not yet implemented:"
                        " unsupported statement for EXPLAIN: CREATE OR REPLACE MATERIALIZED VIEW v"
                        " AS SELECT\nNo tracking issue yet.\n");
@@ -270,8 +292,12 @@ static bool is_left_to_the_server(const struct model_server *m, const struct mod
     return portal == NULL && strchr((const char *)buf_bytes(&m->query), '$') != NULL;
 }
 
-static bool refuse_in_transaction(struct model_server *m, const char *message)
+static bool refuse_in_transaction(struct model_server *m, const char *explain, bool is_view)
 {
+    char message[96];
+    (void)snprintf(message, sizeof(message),
+                   "cannot execute %sCREATE OR REPLACE %sVIEW in a read-only transaction", explain,
+                   is_view ? "" : "MATERIALIZED ");
     wire_add_error_response(&m->fake->out,
                             &(struct wire_report){.severity = "ERROR",
                                                   .sqlstate = "25006",
@@ -284,8 +310,9 @@ static bool refuse_in_transaction(struct model_server *m, const char *message)
 static bool run_plan(struct model_server *m, struct model_entry *portal)
 {
     if (m->fake->status != 'I') {
-        return refuse_in_transaction(m, "cannot execute EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW"
-                                        " in a read-only transaction");
+        bool is_view =
+            portal != NULL ? portal->of_view : is_about_view((const char *)buf_bytes(&m->text));
+        return refuse_in_transaction(m, "EXPLAIN ", is_view);
     }
     if (portal == NULL) {
         model_say(m, "RowDescription \"QUERY PLAN\"");
@@ -308,7 +335,7 @@ static bool run_plan_portal(struct model_server *m, struct model_entry *portal)
 static bool run_explain(struct model_server *m, struct model_entry *portal)
 {
     bool known = m->fake->knows_the_statement && portal == NULL;
-    bool is_plan = begins(skip_comments((const char *)buf_bytes(&m->text)), explain_words);
+    bool is_plan = is_explained_candidate((const char *)buf_bytes(&m->text));
     return known && is_plan && !is_left_to_the_server(m, portal) ? run_plan(m, portal)
                                                                  : refuse_explain(m);
 }
@@ -329,16 +356,23 @@ static bool is_unchanged(struct model_server *m, const char *text)
 static bool run_candidate(struct model_server *m, const struct model_entry *portal)
 {
     const char *text = (const char *)buf_bytes(&m->text);
-    if (!m->fake->knows_the_statement || !begins(skip_comments(text), candidate_words) ||
+    bool is_view = begins(skip_comments(text), view_candidate_words);
+    if (!m->fake->knows_the_statement ||
+        !(is_view || begins(skip_comments(text), candidate_words)) ||
         is_left_to_the_server(m, portal)) {
         return refuse(m);
     }
     if (m->fake->status != 'I') {
-        return refuse_in_transaction(m, "cannot execute CREATE OR REPLACE MATERIALIZED VIEW in a"
-                                        " read-only transaction");
+        return refuse_in_transaction(m, "", is_view);
     }
     if (fails_to_build(text)) {
         return fail_build(m);
+    }
+    if (is_view) {
+        note_source(m, portal);
+        replaced(m);
+        say_tag(m, "CREATE_VIEW");
+        return true;
     }
     if (is_unchanged(m, text)) {
         m->num_unchanged++;
@@ -370,6 +404,12 @@ static bool run_for_engine(struct model_server *m, const struct model_entry *por
     }
     if (begins(first, "CREATE VIEW ") && fails_to_build(text)) {
         return fail_build(m);
+    }
+    if (begins(first, view_creation_words)) {
+        note_source(m, portal);
+        replaced(m);
+        say_tag(m, "CREATE_VIEW");
+        return true;
     }
     if (begins(first, "SELECT")) {
         model_say(m, "NoticeResponse S\"NOTICE\" C\"00000\" M\"of a read\"");

@@ -93,8 +93,9 @@ static void add_candidate(struct maker *m, struct buf *out, unsigned num_paramet
     m->number++;
     buf_add_text(out, comments[below(m, 5)]);
     /* Some are what the view is already. */
-    buf_add_format(out, "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT %u%s",
-                   chance(m, 30) ? 1 : m->number, selects[num_parameters]);
+    buf_add_format(out, "CREATE OR REPLACE %s AS SELECT %u%s",
+                   chance(m, 20) ? "VIEW w" : "MATERIALIZED VIEW v", chance(m, 30) ? 1 : m->number,
+                   selects[num_parameters]);
     if (chance(m, 20)) {
         buf_add_text(out, ", fails_to_build");
     } else if (chance(m, 8)) {
@@ -110,16 +111,20 @@ static void add_explained(struct maker *m, struct buf *out, unsigned num_paramet
 {
     m->has_candidate = true;
     buf_add_text(out, chance(m, 20) ? "/* by a tool */ " : "");
-    buf_add_format(out, "EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1%s",
+    buf_add_format(out, "EXPLAIN CREATE OR REPLACE %s AS SELECT 1%s",
+                   chance(m, 30) ? "VIEW w" : "MATERIALIZED VIEW v",
                    num_parameters != 0 ? ", $1" : "");
 }
 
 /* Refused by the server like a candidate, and never ours. */
 static void add_refused_alike(struct maker *m, struct buf *out)
 {
-    buf_add_text(out, chance(m, 50) ? "CREATE OR REPLACE VIEW w AS SELECT 1"
-                                    : "CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS v AS"
-                                      " SELECT 1");
+    static const char *const texts[] = {
+        "CREATE OR REPLACE VIEW IF NOT EXISTS w AS SELECT 1",
+        "CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1",
+        "EXPLAIN CREATE VIEW w AS SELECT 1",
+    };
+    buf_add_text(out, texts[below(m, 3)]);
 }
 
 static void add_other(struct maker *m, struct buf *out)

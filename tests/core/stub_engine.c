@@ -28,11 +28,10 @@ static void hear(const char *what)
 struct replace *replace_new(const char *text, size_t len, const struct replace_settings *settings,
                             enum replace_mode mode, struct moment now)
 {
-    (void)text;
-    (void)len;
-    (void)settings;
-    (void)mode;
     (void)now;
+    (void)snprintf(stub.text, sizeof(stub.text), "%.*s", (int)len, text);
+    stub.mode = mode;
+    stub.settings = *settings;
     struct replace *r = mem_new(sizeof(*r));
     stub.num_alive += r != NULL ? 1 : 0;
     return r;
@@ -143,9 +142,14 @@ bool replace_next_notice(struct replace *r, struct replace_notice *out_notice)
 const struct replace_outcome *replace_outcome(const struct replace *r)
 {
     static struct replace_outcome outcome;
+    static const char *const plan[] = {"the plan"};
     outcome = (struct replace_outcome){
-        .kind = r->failed ? REPLACE_FAILED : REPLACE_SUCCEEDED,
-        .tag = "CREATE_MATERIALIZED_VIEW",
+        .kind = r->failed                   ? REPLACE_FAILED
+                : stub.mode == REPLACE_PLAN ? REPLACE_PLANNED
+                                            : REPLACE_SUCCEEDED,
+        .tag = stub.tag != NULL ? stub.tag : "CREATE_MATERIALIZED_VIEW",
+        .plan = plan,
+        .num_plan = 1,
         .error = {.severity = "ERROR", .sqlstate = "57014", .message = "as the test wanted"},
         .left_known = stub.left_known,
         .left = stub.left,

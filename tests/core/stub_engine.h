@@ -19,6 +19,11 @@ struct stub_engine {
     /* What it was told: one letter for each result (see stub_engine.c), and the cells that came. */
     char heard[256];
     size_t num_alive; /* engines that are not freed */
+    const char *tag;  /* that it answers; NULL: that of a materialized view */
+    /* What the last one was made for. */
+    char text[256];
+    enum replace_mode mode;
+    struct replace_settings settings; /* their texts are not */
 };
 
 extern struct stub_engine stub;

@@ -1,4 +1,6 @@
 /* Tests of proxy/core/candidate.c: which Query bodies may be ours. In doubt none. */
+#define _GNU_SOURCE /* strcasestr */
+
 #include "candidate.h"
 
 #include "mem.h"
@@ -32,6 +34,9 @@ Test(candidate, one_statement_and_nothing_else)
         "create or replace materialized view a.b.c as select 1;",
         ";; /* why */ CREATE OR REPLACE MATERIALIZED VIEW \"V w\" (x) AS SELECT 1 ; -- end\n ;",
         "CREATE OR REPLACE MATERIALIZED VIEW v WITH (a = 1) AS SELECT '$1' EMIT ON WINDOW CLOSE",
+        "CREATE OR REPLACE VIEW v AS SELECT 1",
+        "create or replace temp view a.\"B\" (x, y) as select 1, 2;",
+        "EXPLAIN CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1",
     };
     for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
         cr_expect(is_candidate(yes[i]), "%s", yes[i]);
@@ -46,14 +51,17 @@ Test(candidate, everything_else_passes)
         "SELECT 1",
         "replace",
         "CREATE MATERIALIZED VIEW v AS SELECT 1",
-        "CREATE OR REPLACE VIEW v AS SELECT 1",
+        "CREATE VIEW v AS SELECT replace('a', 'b', 'c')",
+        "CREATE OR REPLACE VIEW IF NOT EXISTS v AS SELECT 1",
+        "CREATE OR REPLACE VIEW v AS SELECT $1",
         "CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1",
         "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT $1",
         "EXPLAIN (VERBOSE) CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1",
         "EXPLAIN VERBOSE CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1",
         "EXPLAIN ANALYZE /* x */ CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1",
         "EXPLAIN EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1",
-        "EXPLAIN CREATE OR REPLACE VIEW v AS SELECT 1",
+        "EXPLAIN (VERBOSE) CREATE OR REPLACE VIEW v AS SELECT 1",
+        "EXPLAIN CREATE VIEW v AS SELECT replace('a', 'b', 'c')",
         "EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1",
         "EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT $1",
         "EXPLAIN SELECT replace(a, 'b', 'c') FROM t",
@@ -81,6 +89,7 @@ Test(candidate, must_be_one_text)
 }
 
 #define CANDIDATE "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1"
+#define OF_A_VIEW "CREATE OR REPLACE VIEW w AS SELECT 1"
 
 /* What stands in front, the candidate with its comments, what is left for the next Query. */
 static const char *const batches[][3] = {
@@ -89,7 +98,10 @@ static const char *const batches[][3] = {
     {"SELECT 1; ", CANDIDATE, "; SELECT 2"},
     {"SET a = 1;;/* x */;\n", "/* app */ " CANDIDATE " -- end", "\n;;  SELECT ';' ; SELECT 3;"},
     {"SELECT 'a;b';", CANDIDATE, "; " CANDIDATE},
-    {"", CANDIDATE, "; CREATE OR REPLACE VIEW w AS SELECT 1"},
+    {"", CANDIDATE, "; " OF_A_VIEW},
+    {"", OF_A_VIEW, "; " CANDIDATE},
+    {"CREATE VIEW x AS SELECT 1; ", "/* a */ " OF_A_VIEW, ""},
+    {"EXPLAIN CREATE MATERIALIZED VIEW w AS SELECT 1; ", "EXPLAIN " OF_A_VIEW, ";"},
     {"CREATE OR REPLACE SINK s FROM v;", CANDIDATE, ""},
     {"EXPLAIN CREATE MATERIALIZED VIEW w AS SELECT 1; EXPLAIN SELECT replace(a);", CANDIDATE, ""},
     {"", "EXPLAIN " CANDIDATE, "; SELECT 2"},
@@ -103,6 +115,12 @@ static void expect_create(const char *text, const struct candidate *c)
     cr_expect(c->explained == (explain != NULL && explain < text + c->end), "%s", text);
     size_t create = c->explained ? (size_t)(strstr(explain, "CREATE") - text) : c->start;
     cr_expect(eq(sz, c->create, create), "%s", text);
+    const char *materialized = strcasestr(text + create, "materialized");
+    cr_expect(c->materialized == (materialized != NULL && materialized < text + c->end), "%s",
+              text);
+    cr_expect(
+        eq(str, (char *)candidate_words(c),
+           c->materialized ? "CREATE OR REPLACE MATERIALIZED VIEW" : "CREATE OR REPLACE VIEW"));
 }
 
 Test(candidate, is_found_in_batches)
@@ -124,7 +142,10 @@ Test(candidate, is_found_in_batches)
 Test(candidate, is_not_found_behind_what_is_refused_alike)
 {
     static const char *const no[] = {
-        "CREATE OR REPLACE VIEW w AS SELECT 1; " CANDIDATE,
+        "CREATE OR REPLACE VIEW IF NOT EXISTS w AS SELECT 1; " OF_A_VIEW,
+        "EXPLAIN CREATE VIEW x AS SELECT 1; EXPLAIN " OF_A_VIEW,
+        "EXPLAIN CREATE TEMP VIEW IF NOT EXISTS x AS SELECT 1; EXPLAIN " OF_A_VIEW,
+        "EXPLAIN (VERBOSE) CREATE VIEW x AS SELECT 1; EXPLAIN " OF_A_VIEW,
         "CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS w AS SELECT 1; " CANDIDATE,
         "SELECT 1; CREATE OR REPLACE MATERIALIZED VIEW a.b.c.d AS SELECT 1; " CANDIDATE,
         "SELECT $1; " CANDIDATE,
@@ -157,6 +178,8 @@ Test(candidate, is_found_alone)
         {"", "create or replace materialized view v as select $1 + $2", " ; "},
         {"", "CREATE OR REPLACE MATERIALIZED VIEW a.b.c AS SELECT ';' /* ; */", ";"},
         {" ", "/* a */ EXPLAIN\n" CANDIDATE " -- end", "\n;"},
+        {"", OF_A_VIEW " WHERE 1 = $1", ";"},
+        {"", "/* a */ EXPLAIN " OF_A_VIEW, ""},
     };
     for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
         char text[400];
@@ -181,7 +204,8 @@ Test(candidate, is_not_alone)
         "SET a = 1;;" CANDIDATE ";",
         CANDIDATE "; " CANDIDATE,
         CANDIDATE "; 'open",
-        "CREATE OR REPLACE VIEW v AS SELECT 1",
+        "CREATE OR REPLACE VIEW IF NOT EXISTS v AS SELECT 1",
+        "EXPLAIN " OF_A_VIEW " WHERE 1 = $1",
         "CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1",
         "CREATE OR REPLACE MATERIALIZED VIEW a.b.c.d AS SELECT 1",
         "EXPLAIN ANALYZE " CANDIDATE,

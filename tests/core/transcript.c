@@ -2,7 +2,7 @@
  * transcript: see transcript.h. Events:
  *
  *     connected | connect-failed REASON | turned-away | eof SIDE | broken SIDE
- *     locked [NAME ID UNTIL]...   with what is remembered, three words for each object
+ *     locked [SCHEMA NAME ID UNTIL]...   with what is remembered, four words for each object
  *     slot | slot-refused
  *     cancel | cancel-done | drain | shutdown
  *     pressed        the process keeps too much (session_set_pressed)
@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_LINES = 1024, MAX_DEPTH = 8, MAX_LEFT = 4 };
+enum { MAX_LINES = 1024, MAX_DEPTH = 8, MAX_LEFT = 5 };
 
 struct line {
     char *text;
@@ -230,13 +230,16 @@ static bool read_left(struct play *p, const char *text, struct session_event *ou
     buf_add_text(&p->left_names, text);
     char *word = strtok((char *)(uintptr_t)buf_text(&p->left_names), " ");
     for (; word != NULL && num < MAX_LEFT; num++, word = strtok(NULL, " ")) {
+        const char *name = strtok(NULL, " ");
         const char *id = strtok(NULL, " ");
         const char *until = strtok(NULL, " ");
-        if (id == NULL || until == NULL) {
+        if (name == NULL || id == NULL || until == NULL) {
             return false;
         }
-        p->left[num] = (struct replace_left){
-            .name = word, .id = strtoull(id, NULL, 10), .until_us = strtoull(until, NULL, 10)};
+        p->left[num] = (struct replace_left){.schema = word,
+                                             .name = name,
+                                             .id = strtoull(id, NULL, 10),
+                                             .until_us = strtoull(until, NULL, 10)};
     }
     out_event->left = p->left;
     out_event->num_left = num;

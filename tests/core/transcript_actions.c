@@ -41,8 +41,9 @@ void transcript_note_action(const struct action *action, struct buf *out)
     case ACTION_REMEMBER:
         buf_add_format(out, "remember %s", action->families[0]);
         for (size_t i = 0; i < action->num_left; i++) {
-            buf_add_format(out, " %s,%" PRIu64 ",%" PRIu64, action->left[i].name,
-                           action->left[i].id, action->left[i].until_us);
+            const struct replace_left *left = &action->left[i];
+            buf_add_format(out, " %s,%s,%" PRIu64 ",%" PRIu64, left->schema, left->name, left->id,
+                           left->until_us);
         }
         buf_add_byte(out, '\n');
         break;

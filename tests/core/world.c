@@ -36,8 +36,8 @@ static void remember(struct world *w, const struct action *action)
     buf_add_text(&text, action->families[0]);
     for (size_t i = 0; i < action->num_left; i++) {
         const struct replace_left *left = &action->left[i];
-        buf_add_format(&text, " %s,%llu,%llu", left->name, (unsigned long long)left->id,
-                       (unsigned long long)left->until_us);
+        buf_add_format(&text, " %s,%s,%llu,%llu", left->schema, left->name,
+                       (unsigned long long)left->id, (unsigned long long)left->until_us);
     }
     (void)snprintf(w->remembered, sizeof(w->remembered), "%s%s",
                    w->holds_lock ? "" : "without the lock: ", buf_text(&text));

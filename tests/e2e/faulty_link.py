@@ -30,6 +30,10 @@ class Fault:
     after: bool = False
     on_strike: Callable[[], None] = lambda: None
 
+    def strikes(self, number: int, text: str) -> bool:
+        """May strike more than one statement when it is a hold."""
+        return number == self.at
+
 
 def message(tag: bytes, body: bytes) -> bytes:
     return tag + struct.pack(">i", len(body) + 4) + body
@@ -99,7 +103,7 @@ class Session:
             return None
         number = len(link.statements)
         link.statements.append(text)
-        if link.fault is not None and link.fault.at == number:
+        if link.fault is not None and link.fault.strikes(number, text):
             link.struck.set()
             return link.fault
         return None

@@ -18,11 +18,12 @@ from processes import eventually
 # Every single statement, of a view with everything, is in test_kill_matrix.py.
 STEPS = [
     r"^CREATE OR REPLACE@1", r"SELECT version@1", r"SELECT r.id, r.relation_type@1", r"u.is_super@1",
-    r"^SHOW MATERIALIZED VIEWS@1", r"rw_indexes@1", r"^DESCRIBE@1", r"rw_ddl_progress p@1",
-    r"^CREATE VIEW@1", r"x.objid, x.refobjid@1", r"^DROP VIEW@1", r"^SHOW background_ddl@1",
+    r"^SHOW MATERIALIZED VIEWS@1", r"rw_indexes@1", r"^DESCRIBE@1", r"x.refobjid IN@1",
+    r"rw_ddl_progress p@1", r"^CREATE VIEW@1", r"x.objid IN@1", r"^DROP VIEW@1", r"^SHOW background_ddl@1",
     r"^SET background_ddl = true@1", r"^CREATE MATERIALIZED VIEW m_tmp@1",
     r"^SET background_ddl = false@1", r"SELECT m.id, j.status@1", r"^SHOW MATERIALIZED VIEWS@2",
-    r"SELECT x.refobjid@1", r"rw_ddl_progress p@2", r"r.name IN@1", r"SWAP WITH@1", r"r.name IN@2",
+    r"SELECT x.refobjid@1", r"x.refobjid IN@2", r"rw_ddl_progress p@2", r"r.name IN@1", r"SWAP WITH@1",
+    r"r.name IN@2",
     r"^SHOW PROCESSLIST@1", r"r.name IN@3", r"^DROP MATERIALIZED VIEW@1",
 ]
 OLD, NEW = [(1,), (2,)], [(1, 10), (2, 20)]

@@ -1,4 +1,4 @@
-"""EXPLAIN CREATE OR REPLACE MATERIALIZED VIEW: a plan in both protocols, and nothing is changed."""
+"""EXPLAIN CREATE OR REPLACE [MATERIALIZED] VIEW: a plan in both protocols, nothing is changed."""
 
 import asyncio
 
@@ -49,6 +49,8 @@ def is_plan(cursor) -> bool:
     EXPLAIN, f"/* a */ explain /* b */\n{REPLACE} -- c", f"{EXPLAIN};;", f"EXPLAIN {REPLACE.lower()}",
     EXPLAIN.replace("VIEW m", "VIEW public.m"), EXPLAIN.replace("VIEW m", "VIEW nothing_yet"),
     f"/* mvswap: build=foreground */ {EXPLAIN}",
+    EXPLAIN.replace("MATERIALIZED VIEW m", "VIEW nothing_yet"),
+    EXPLAIN.replace("MATERIALIZED VIEW", "TEMP VIEW"),
 ])
 def test_a_plan_is_answered(session, sql):
     assert is_plan(session.run(sql))
@@ -75,7 +77,8 @@ def test_what_would_be_refused_is_told(session):
 @pytest.mark.parametrize("sql", [
     f"EXPLAIN (VERBOSE) {REPLACE}",
     EXPLAIN.replace("VIEW m", "VIEW IF NOT EXISTS m"),
-    EXPLAIN.replace("MATERIALIZED ", ""),
+    EXPLAIN.replace("EXPLAIN", "EXPLAIN (VERBOSE)").replace("MATERIALIZED ", ""),
+    "EXPLAIN CREATE VIEW w AS SELECT replace('a', 'b', 'c') AS x",
 ])
 def test_other_forms_are_the_servers(proxy, session, sql):
     with pytest.raises(psycopg.Error) as caught:
@@ -95,6 +98,13 @@ def test_parameters_are_the_servers(proxy):
 def test_a_syntax_error_in_it_is_the_servers(proxy):
     with connect(proxy.port) as conn, pytest.raises(psycopg.Error, match="sql parser error"):
         conn.execute(EXPLAIN.replace("SELECT", "SELEC"))
+
+
+def test_a_view_in_front_is_refused_alike(proxy):
+    """Whose refusal it is could not be told: the batch passes as a whole."""
+    batch = f"EXPLAIN CREATE VIEW w AS SELECT 1 AS x; {EXPLAIN.replace('MATERIALIZED ', '')}"
+    with connect(proxy.port) as conn, pytest.raises(psycopg.Error, match="EXPLAIN CREATE VIEW"):
+        conn.execute(batch)
 
 
 def test_the_longest(proxy):

@@ -319,7 +319,7 @@ def statements_that_do_not_parse_or_bind(w):
 
 @conversation()
 def statements_that_are_refused_alike(w):
-    texts = ["CREATE OR REPLACE VIEW v AS SELECT 1 AS x",
+    texts = ["CREATE OR REPLACE VIEW IF NOT EXISTS v AS SELECT 1 AS x",
              "CREATE OR REPLACE MATERIALIZED VIEW IF NOT EXISTS m AS SELECT a FROM t",
              replacing("SELECT a FROM t", "other.public.m")]
     return [part for sql in texts for part in (*one(sql), *one(SELECT), SYNC, execute(), SYNC)]
@@ -502,7 +502,8 @@ def test_a_read_only_transaction(world):
 
 
 @pytest.mark.parametrize("prepare, undo, sqlstate", [
-    ("CREATE VIEW v AS SELECT a FROM m", "DROP VIEW v", "0A000")])
+    ("CREATE VIEW v AS SELECT CASE WHEN (SELECT max(a) FROM m) > 1 THEN 1 END AS w FROM m",
+     "DROP VIEW v", "55000")])
 def test_what_would_be_lost_is_refused(world, prepare, undo, sqlstate):
     world.catalog.conn.execute(prepare)
     client = Client(world.port)

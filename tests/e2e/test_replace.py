@@ -109,8 +109,8 @@ def test_a_failing_query_is_the_servers_error_and_changes_nothing(proxy, catalog
 
 @pytest.mark.parametrize("build", ["background", "foreground"])
 @pytest.mark.parametrize("fault", [
-    "^CREATE MATERIALIZED VIEW m_tmp@1", "r.acl, o.name@1", "r.acl, o.name@2", "x.refobjid = @1",
-    "x.refobjid = @2", "x.objid = @1", "x.objid = @2", "relation_id = @3", "rw_indexes@2", "^DESCRIBE@2",
+    "^CREATE MATERIALIZED VIEW m_tmp@1", "r.acl, o.name@1", "r.acl, o.name@2", "x.refobjid IN@1",
+    "x.refobjid IN@2", "x.objid = @1", "x.objid = @2", "relation_id = @3", "rw_indexes@2", "^DESCRIBE@2",
     "j.parallelism@2", "rw_ddl_progress@2", "r.name IN@1", "SWAP WITH@1"])
 def test_a_failure_before_the_swap_leaves_everything_as_it_was(fault, build):
     with serving("--fail", fault, flags=["--build", build]) as proxy:
@@ -226,9 +226,6 @@ def test_a_lost_server_connection_says_what_may_be_left(fault, live):
 
 
 @pytest.mark.parametrize("prepare, sqlstate, message", [
-    ("CREATE VIEW v AS SELECT a FROM m", "0A000", "what reads it"),
-    ("CREATE MATERIALIZED VIEW d AS SELECT a FROM m", "0A000", "what reads it"),
-    ("CREATE SINK k FROM m WITH (connector = 'blackhole')", "0A000", "what reads it"),
     ("DROP MATERIALIZED VIEW m; CREATE TABLE m (a INT)", "42809", "is a table"),
     ("DROP MATERIALIZED VIEW m; CREATE VIEW m AS SELECT a FROM t", "42809", "is a view"),
 ])

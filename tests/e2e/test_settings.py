@@ -108,8 +108,6 @@ def test_what_is_unchanged_is_built_anew_when_that_is_wanted(session):
      'invalid value for setting "mvswap.check": it holds more than one statement', "Write one query."),
     ("SET mvswap.after_swap = 'SELECT 1 WHERE $1'", "22023",
      'invalid value for setting "mvswap.after_swap": it holds a parameter', "Nothing is bound to $1 here."),
-    ("SET mvswap.dependents = 'keep'", "0A000", "mvswap.dependents cannot be changed yet",
-     "This version knows its default only."),
 ])
 def test_errors_are_full(session, sql, code, message, hint):
     with pytest.raises(psycopg.Error) as caught:
@@ -190,7 +188,7 @@ def test_a_hint_holds_for_its_statement(session):
 
 
 @pytest.mark.parametrize("hint, code", [("notice=off", "42704"), ("notices=loud", "22023"),
-                                        ("notices", "22023"), ("dependents=keep", "0A000")])
+                                        ("notices", "22023"), ("dependents=none", "22023")])
 def test_a_hint_is_never_ignored(proxy, session, hint, code):
     with connect(proxy.server.port) as direct:
         before = direct.execute("SELECT id FROM rw_catalog.rw_relations WHERE name = 'm'").fetchall()
@@ -313,7 +311,6 @@ def test_start_up_options(options, changed):
 @pytest.mark.parametrize("options, message", [
     ("-c mvswap.notice=off", "unrecognized setting"),
     ("--mvswap.build=x", "invalid value for setting"),
-    ("-c mvswap.dependents=keep", "cannot be changed yet"),
     ("-c nope=1", "nope"),
 ])
 def test_bad_start_up_options_end_the_login(options, message):

@@ -9,8 +9,8 @@ import pytest
 
 from processes import BINARY, Proxy, Sandbox, eventually
 
-EMPTY = "mvswap state 1\n%end 0\n"
-ONE = 'mvswap state 1\n"dev"."public"."m" 7 0 m_tmp_20260101_000000_000000\n%end 1\n'
+EMPTY = "mvswap state 2\n%end 0\n"
+ONE = 'mvswap state 2\n"dev"."public"."m" 7 0 public m_tmp_20260101_000000_000000\n%end 1\n'
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,8 @@ def test_a_file_is_read_and_kept(server, tmp_path):
 
 
 @pytest.mark.parametrize("text, line", [(ONE[:-1], 3), (ONE.replace(" 7 ", " seven "), 2), ("", 1),
-                                        (ONE.replace("end 1", "end 2"), 3)])
+                                        (ONE.replace("end 1", "end 2"), 3),
+                                        (ONE.replace("state 2", "state 1"), 1)])
 def test_a_damaged_file_stops_the_start_and_stays(server, tmp_path, text, line):
     path = tmp_path / "state"
     path.write_text(text)

@@ -89,8 +89,12 @@ static const char *const cells[] = {
 };
 
 /* What the process remembers. */
-static const char *const remembered[] = {"mv_tmp_20250101_000000_000001",
-                                         "My.Mv_tmp_20250101_000000_000002"};
+static const struct {
+    const char *schema;
+    const char *name;
+    const char *id;
+} remembered[] = {{"public", "mv_tmp_20250101_000000_000001", "12"},
+                  {"o'ther", "My.Mv_tmp_20250101_000000_000002", "13"}};
 
 static void require(bool condition)
 {
@@ -162,12 +166,15 @@ static bool ends_with_stamp(const struct replace *r, const char *sql, const char
     return end != NULL && (size_t)(end - sql) > len && strncmp(end - len, wanted, len) == 0;
 }
 
-static bool is_remembered(const char *name)
+/* "schema"."name", and nothing behind it. */
+static bool is_remembered(const char *at)
 {
     bool found = false;
     for (size_t i = 0; i < sizeof(remembered) / sizeof(remembered[0]); i++) {
-        size_t len = strlen(remembered[i]);
-        found = found || (strncmp(name + 1, remembered[i], len) == 0 && name[len + 1] == '"');
+        const char *name =
+            behind_text(behind_text(behind_text(at, "\""), remembered[i].schema), "\".\"");
+        const char *end = behind_text(behind_text(name, remembered[i].name), "\"");
+        found = found || (end != NULL && *end == 0);
     }
     return found;
 }
@@ -195,9 +202,7 @@ static void check_drop(const struct replace *r, const char *sql)
         require(*behind_own_name(r, sql, index, "_tmp_") == 0);
     } else {
         const char *name = behind_text(sql, "DROP MATERIALIZED VIEW ");
-        const char *last = behind_text(behind_name(name), ".");
-        require(last != NULL);
-        require(is_remembered(last) || *behind_own_name(r, sql, name, "_tmp_") == 0);
+        require(is_remembered(name) || *behind_own_name(r, sql, name, "_tmp_") == 0);
     }
 }
 
@@ -329,7 +334,7 @@ static void prepare(struct input *in, struct catalog *c)
     c->default_grantees[0] = (shape & 4) != 0 ? "al" : NULL;
     c->recoveries = (shape & 8) != 0 ? 1 : 0;
     if ((shape & 16) != 0) {
-        (void)catalog_add(c, "public", remembered[0], "materialized view", 0);
+        (void)catalog_add(c, "public", remembered[0].name, "materialized view", 0);
     }
     if ((shape & 32) != 0) {
         c->processes[0] = (struct catalog_process){.info = "SELECT * FROM mv", .ends_ms = 3000};
@@ -385,7 +390,9 @@ static void answer_request(struct input *in, struct replace *r, struct catalog *
         break;
     case REPLACE_LOCK:
         for (size_t i = 0; i < take(in) % 3u; i++) {
-            answer_row(&a, 3, (const char *const[]){remembered[i], i == 0 ? "12" : "13", "0"});
+            answer_row(&a, 4,
+                       (const char *const[]){remembered[i].schema, remembered[i].name,
+                                             remembered[i].id, "0"});
         }
         break;
     case REPLACE_SLOT:
@@ -462,7 +469,7 @@ static void check_outcome(struct replace *r)
     require(outcome->kind != REPLACE_SUCCEEDED || outcome->tag != NULL);
     require(outcome->kind != REPLACE_PLANNED || outcome->num_plan != 0);
     for (size_t i = 0; outcome->left_known && i < outcome->num_left; i++) {
-        require(outcome->left[i].name != NULL);
+        require(outcome->left[i].schema != NULL && outcome->left[i].name != NULL);
     }
     while (replace_next_notice(r, &n)) {
         require(n.message != NULL && n.message[0] != '\0' && strlen(n.sqlstate) == 5);

@@ -27,6 +27,41 @@ static const struct explained explained[] = {
     {"-- EXPLAIN\nCREATE VIEW v", EXPLAIN_NOTHING, NULL},
 };
 
+/* EXPLAIN of a view is refused with the same words, however it is made. */
+Test(statement_explained, tells_what_is_refused_alike)
+{
+    static const struct {
+        const char *text;
+        bool alone;
+        bool explained;
+    } texts[] = {
+        {"CREATE VIEW v AS SELECT 1", false, true},
+        {"create /* a */ temp VIEW", false, true},
+        {"CREATE VIEW IF NOT EXISTS v AS SELECT 1", false, true},
+        {"CREATE OR REPLACE VIEW v AS SELECT 1", true, true},
+        {"CREATE OR REPLACE TEMPORARY VIEW IF NOT EXISTS v", true, true},
+        {"CREATE MATERIALIZED VIEW v AS SELECT 1", false, false},
+        {"CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 1", true, false},
+        {"CREATE TABLE view (a INT)", false, false},
+        {"CREATE OR REPLACE SINK view FROM v", false, false},
+        {"SELECT 1", false, false},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const char *text = texts[i].text;
+        struct sql_tokens tokens = {0};
+        struct sql_piece piece;
+        struct statement s = {0};
+        size_t cursor = 0;
+        cr_assert(eq(int, sql_scan(text, strlen(text), &tokens), SQL_SCAN_OK));
+        cr_assert(sql_next_piece(text, strlen(text), &tokens, &cursor, &piece));
+        cr_assert(eq(int, statement_read(text, &tokens, &piece, &s), STATEMENT_READ));
+        cr_expect(eq(int, s.refused_alike, texts[i].alone), "%s", text);
+        cr_expect(eq(int, s.explain_refused_alike, texts[i].explained), "%s", text);
+        statement_cleanup(&s);
+        sql_tokens_cleanup(&tokens);
+    }
+}
+
 Test(statement_explained, finds_what_is_explained)
 {
     for (size_t i = 0; i < sizeof(explained) / sizeof(explained[0]); i++) {

@@ -35,6 +35,7 @@ void catalog_init(struct catalog *c, unsigned major, unsigned minor)
     };
     catalog_set_column(&c->build_columns[0], "a", "integer", "");
     c->target_id = catalog_add(c, "public", "mv", "materialized view", 0)->id;
+    set_text(c->search_path, CATALOG_NAME, "\"$user\", public");
     set_text(c->target_schema, CATALOG_NAME, "public");
     set_text(c->target_name, CATALOG_NAME, "mv");
 }
@@ -159,7 +160,7 @@ static const struct statement_entry reading[] = {
     {"SELECT version(), current_user, current_schema(), current_database()", read_identity},
     {"SELECT r.id, r.relation_type, o.name, r.definition ", read_target},
     {"SELECT r.id, r.relation_type, r.definition ", read_probe},
-    {"SELECT r.id, r.name FROM ", read_left},
+    {"SELECT r.id, s.name, r.name, r.relation_type FROM ", read_left},
     {"SELECT u.name FROM rw_catalog.rw_users u WHERE u.is_super", read_superusers},
     {"SHOW MATERIALIZED VIEWS FROM ", read_listing},
     {"SHOW PROCESSLIST", read_processes},
@@ -174,7 +175,12 @@ static const struct statement_entry reading[] = {
     {"SELECT c.key, c.value FROM rw_catalog.rw_streaming_job_config ", read_job_config},
     {"SELECT current_schema()", read_schema},
     {"DESCRIBE ", read_description},
-    {"SELECT x.objid, s.name, d.name, d.relation_type ", read_dependents},
+    {"SELECT x.objid, x.refobjid, s.name, d.name, d.relation_type, o.name", read_dependents},
+    {"SELECT x.objid, x.refobjid, d.name, s.name ", read_references},
+    {"SELECT x.refobjid FROM ", read_references_of},
+    {"SELECT c.relation_id, c.name FROM ", read_columns_of_views},
+    {"SELECT r.id, r.relation_type, r.acl, o.name ", read_follower},
+    {"SHOW search_path", read_path},
     {"SELECT x.objid, x.refobjid, s.name, d.name, d.relation_type ", read_both_reads},
     {"SELECT x.objid, x.refobjid FROM ", read_indirect},
     {"SELECT x.refobjid, s.name, d.name ", read_new_reads},
@@ -189,16 +195,18 @@ static const struct statement_entry reading[] = {
 
 static const struct statement_entry changing[] = {
     {"SET background_ddl = ", set_background},
-    {"CREATE VIEW \"", catalog_create_view},
+    {"SET search_path TO ", set_path},
+    {"CREATE VIEW ", catalog_create_view},
     {"CREATE INDEX ", catalog_create_index},
     {"ALTER MATERIALIZED VIEW ", catalog_alter},
+    {"ALTER VIEW ", catalog_alter},
     {"ALTER INDEX ", catalog_rename_index},
     {"DROP MATERIALIZED VIEW ", catalog_drop},
     {"DROP VIEW ", catalog_drop_view},
     {"DROP INDEX ", catalog_drop_index},
     {"CANCEL JOBS ", catalog_cancel_job},
-    {"GRANT SELECT ON MATERIALIZED VIEW ", catalog_grant_select},
-    {"REVOKE SELECT ON MATERIALIZED VIEW ", catalog_revoke_select},
+    {"GRANT SELECT ON ", catalog_grant_select},
+    {"REVOKE SELECT ON ", catalog_revoke_select},
     {"COMMENT ON ", catalog_comment},
 };
 

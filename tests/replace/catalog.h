@@ -8,6 +8,7 @@
 #define MVSWAP_TESTS_REPLACE_CATALOG_H
 
 #include "replace.h"
+#include "temp_name.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,14 +18,14 @@ enum {
     CATALOG_NAME = 320,
     CATALOG_TEXT = 1024,
     CATALOG_WORD = 64,
-    CATALOG_OBJECTS = 24,
-    CATALOG_READS = 4,
+    CATALOG_OBJECTS = 40,
+    CATALOG_READS = 6,
     CATALOG_COLUMNS = 4,
     CATALOG_GRANTS = 6,
     CATALOG_SUPERUSERS = 4,
     CATALOG_PROCESSES = 6,
     CATALOG_HOOKS = 3,
-    CATALOG_CELLS = 256
+    CATALOG_CELLS = 512
 };
 
 struct catalog_column {
@@ -60,6 +61,7 @@ struct catalog_object {
     uint64_t finished_ms;          /* from then on its job is created */
     bool hidden;                   /* its relation is not visible to the user; its id is */
     bool ours;                     /* the engine's CREATE made it */
+    bool swapped_away;             /* a view's old self: the engine made the view anew */
     bool touched;                  /* dropped, renamed or swapped by somebody else */
     bool left;                     /* an earlier replacement left it, the process remembers it */
     uint64_t left_until_us;
@@ -98,6 +100,7 @@ struct catalog {
     const char *user;
     const char *schema; /* NULL: current_schema() is NULL */
     const char *database;
+    char search_path[CATALOG_NAME]; /* as SHOW prints it */
     const char *superusers[CATALOG_SUPERUSERS];
     bool background_ddl;
     const char *session_parallelism; /* what SHOW says; "default": the session chooses none */
@@ -132,6 +135,9 @@ struct catalog {
     uint64_t polls_fail_until_ms;    /* what asks for the state of the build is refused before */
     bool swap_is_late;               /* SWAP is answered by an error, and done ... */
     uint64_t swap_late_ms;           /* ... so much later */
+    bool view_swap_is_late;          /* likewise that of a view which follows */
+    const char *follower_grantee;    /* to whom default privileges open it; NULL: nobody */
+    const char *follower_refusal;    /* CREATE VIEW of such a one is refused so; NULL: it is not */
     struct catalog_hook hooks[CATALOG_HOOKS];
     bool probe_unseen; /* this frontend does not show the probe */
 
@@ -141,15 +147,22 @@ struct catalog {
     bool keeps_old;   /* what was kept before may go at once */
     bool needs_lock;  /* the driver tells `locked` and `slot_held` */
     bool locked;
+    char families[4 * CATALOG_TEXT]; /* ... these, a line each */
     bool slot_held;
     char target_schema[CATALOG_NAME];
     char target_name[CATALOG_NAME];
     uint64_t target_id;           /* the view at the start; 0: none */
+    uint64_t first_new_id;        /* what has it, or a higher one, was made since the start */
+    bool follower_created;        /* and has not been looked for */
+    uint64_t follower_seen_id;    /* what was first seen behind its temporary name */
+    uint64_t told_ids[2];         /* behind the two names that were asked for last */
     uint64_t inspected_id;        /* what the engine was told is behind the name */
     uint64_t seen_id;             /* ... and first behind the temporary name */
     bool created;                 /* its last CREATE was answered well */
     bool first_creation;          /* it was told that there is nothing */
     bool swapped;                 /* it swapped these two */
+    bool exchanged;               /* or at least tried to, and others were in the way */
+    bool untrue;                  /* an answer of the script's was untrue */
     char late_swap[CATALOG_TEXT]; /* "": none is to come */
     uint64_t late_swap_ms;        /* when it comes */
     bool gap;                     /* it dropped the inspected view (zero_downtime = off) */
@@ -172,6 +185,9 @@ void catalog_init(struct catalog *c, unsigned major, unsigned minor);
 /* Adds an object that is finished, with one column `a`; `reads` is an id or 0. */
 struct catalog_object *catalog_add(struct catalog *c, const char *schema, const char *name,
                                    const char *kind, uint64_t reads);
+/* A plain view, whose names mean what they mean under the path; NULL: one means nothing. */
+struct catalog_object *catalog_add_view(struct catalog *c, const char *path, const char *schema,
+                                        const char *name, const char *query);
 /* An index on mv, over its column `a`. */
 struct catalog_object *catalog_add_index(struct catalog *c, const char *name);
 /* It is gone, and its indexes with it. */
@@ -179,6 +195,7 @@ void catalog_remove(struct catalog *c, struct catalog_object *o);
 struct catalog_object *catalog_find(struct catalog *c, const char *schema, const char *name);
 struct catalog_object *catalog_by_id(struct catalog *c, uint64_t id);
 bool catalog_created(const struct catalog *c, const struct catalog_object *object);
+bool catalog_is_temporary(const char *name, enum temp_kind kind);
 /* The name without stamps of temporary names. */
 void catalog_own_name(const char *name, char out_name[CATALOG_NAME]);
 void catalog_grant(struct catalog_object *o, const char *user, const char *grantor, bool option);

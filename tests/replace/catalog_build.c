@@ -1,5 +1,5 @@
 /*
- * catalog_build: CREATE in its three forms, SWAP, the probe's DROP, CANCEL JOBS. See catalog.h.
+ * catalog_build: CREATE of materialized views and indexes, CANCEL JOBS. See catalog.h.
  */
 #include "catalog_internal.h"
 
@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Where CREATE would create, with the object's name: one to three parts behind the word VIEW. */
-static bool created_name(const struct catalog *c, const char *sql, char *schema, char *name)
+bool catalog_created_name(const struct catalog *c, const char *sql, char *schema, char *name)
 {
     char parts[3][CATALOG_NAME];
     int num = 0;
@@ -34,7 +34,7 @@ static bool created_name(const struct catalog *c, const char *sql, char *schema,
 }
 
 /* What default privileges add: one entry for each, by root. */
-static void add_default_grants(const struct catalog *c, struct catalog_object *o)
+void catalog_add_default_grants(const struct catalog *c, struct catalog_object *o)
 {
     for (size_t i = 0; i < 2 && c->default_grantees[i] != NULL; i++) {
         catalog_grant(o, c->default_grantees[i], "root", false);
@@ -45,7 +45,7 @@ static void add_default_grants(const struct catalog *c, struct catalog_object *o
 }
 
 /* A view's rows of rw_depend hold no functions. */
-static void set_query(const struct catalog *c, struct catalog_object *o)
+void catalog_set_query(const struct catalog *c, struct catalog_object *o)
 {
     memcpy(o->reads, c->build_reads, sizeof(o->reads));
     memcpy(o->columns, c->build_columns, sizeof(o->columns));
@@ -101,7 +101,7 @@ void catalog_create(struct catalog *c, const char *sql, struct answer *a)
 {
     char schema[CATALOG_NAME];
     char name[CATALOG_NAME];
-    if (!created_name(c, sql, schema, name)) {
+    if (!catalog_created_name(c, sql, schema, name)) {
         answer_error(a, "3F000", "no schema has been selected to create in");
         return;
     }
@@ -128,69 +128,14 @@ void catalog_create(struct catalog *c, const char *sql, struct answer *a)
     struct catalog_object *o = catalog_add(c, schema, name, "materialized view", 0);
     set_text(o->definition, CATALOG_TEXT, c->build_definition != NULL ? c->build_definition : sql);
     set_text(o->owner, CATALOG_WORD, c->user);
-    set_query(c, o);
-    add_default_grants(c, o);
+    catalog_set_query(c, o);
+    catalog_add_default_grants(c, o);
     start_job(c, o, c->build_ms);
     if (c->never_seen) {
         *o = (struct catalog_object){0};
     }
     c->created = true;
     a->result.tag = "CREATE_MATERIALIZED_VIEW";
-}
-
-/* The stored definition of a plain view has lost its list of columns. */
-static void store_definition(struct catalog_object *o, const char *sql)
-{
-    const char *as = strstr(sql, " AS ");
-    (void)snprintf(o->definition, CATALOG_TEXT, "CREATE VIEW %.300s%.600s", o->name,
-                   as != NULL ? as : "");
-}
-
-void catalog_create_view(struct catalog *c, const char *sql, struct answer *a)
-{
-    char schema[CATALOG_NAME];
-    char name[CATALOG_NAME];
-    const char *at = sql + strlen("CREATE VIEW ");
-    const char *query = strstr(sql, " AS ");
-    if (!read_qualified(&at, schema, name) || strcmp(schema, c->target_schema) != 0 ||
-        !is_temp_of(name, TEMP_PROBE, c->target_name) || query == NULL ||
-        strstr(query, "$1") != NULL) {
-        catalog_violated(c, "CREATE VIEW that is no probe", sql);
-        return;
-    }
-    if (c->probe_refusal != NULL) {
-        answer_error(a, "XX000", c->probe_refusal);
-        return;
-    }
-    struct catalog_object *o = catalog_add(c, schema, name, "view", 0);
-    store_definition(o, sql);
-    set_query(c, o);
-    o->ours = true;
-    o->hidden = c->probe_unseen;
-    a->result.tag = "CREATE_VIEW";
-}
-
-void catalog_drop_view(struct catalog *c, const char *sql, struct answer *a)
-{
-    char schema[CATALOG_NAME];
-    char name[CATALOG_NAME];
-    const char *at = sql + strlen("DROP VIEW ");
-    bool if_exists = read_word(&at, "IF EXISTS ");
-    if (!read_qualified(&at, schema, name) || *at != 0 ||
-        !is_temp_of(name, TEMP_PROBE, c->target_name)) {
-        catalog_violated(c, "DROP VIEW of something else than the probe", sql);
-        return;
-    }
-    struct catalog_object *o = catalog_find(c, schema, name);
-    a->result.tag = "DROP_VIEW";
-    if (o == NULL && !if_exists) {
-        answer_not_found(a, "view", name);
-    } else if (o != NULL) {
-        if (!o->ours) {
-            catalog_violated(c, "DROP VIEW of somebody else's view", sql);
-        }
-        *o = (struct catalog_object){0};
-    }
 }
 
 /* `CREATE INDEX "name" ON "schema"."table"...` */
@@ -235,76 +180,6 @@ void catalog_create_index(struct catalog *c, const char *sql, struct answer *a)
     set_text(o->owner, CATALOG_WORD, view->owner);
     start_job(c, o, c->index_build_ms);
     a->result.tag = "CREATE_INDEX";
-}
-
-/* An index that is not finished would be missing after the swap. */
-static void watch_swap(struct catalog *c, const struct catalog_object *built, const char *sql)
-{
-    for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
-        const struct catalog_object *o = &c->objects[i];
-        if (o->id != 0 && is_kind(o, "index") && o->reads[0] == built->id &&
-            !catalog_created(c, o)) {
-            catalog_violated(c, "SWAP before an index is finished", sql);
-        }
-    }
-    if (c->slot_held) {
-        catalog_violated(c, "SWAP with a slot held", sql);
-    }
-}
-
-/* The two relations change names; the engine may only do so with what it built and inspected. */
-static void swap_names(struct catalog *c, const char *sql, struct answer *a)
-{
-    char names[4][CATALOG_NAME];
-    const char *at = sql + strlen("ALTER MATERIALIZED VIEW ");
-    bool read = read_qualified(&at, names[0], names[1]) && read_word(&at, " SWAP WITH ") &&
-                read_qualified(&at, names[2], names[3]) && *at == 0;
-    if (!read || !is_temp_of(names[1], TEMP_BUILD, c->target_name) ||
-        strcmp(names[3], c->target_name) != 0 || strcmp(names[0], c->target_schema) != 0 ||
-        strcmp(names[2], c->target_schema) != 0 || c->gap_allowed) {
-        catalog_violated(c, "SWAP that is not temporary name first", sql);
-        return;
-    }
-    struct catalog_object *first = catalog_find(c, names[0], names[1]);
-    struct catalog_object *second = catalog_find(c, names[2], names[3]);
-    if (first == NULL || second == NULL || !catalog_created(c, first)) {
-        answer_not_found(a, "table", first == NULL ? names[1] : names[3]);
-        return;
-    }
-    bool as_seen = first->id == c->seen_id && second->id == c->inspected_id;
-    if (!c->racing && !as_seen) {
-        catalog_violated(c, "SWAP of objects that were not built and inspected", sql);
-    }
-    watch_swap(c, first, sql);
-    c->swapped = as_seen;
-    set_text(first->name, CATALOG_NAME, names[3]);
-    set_text(second->name, CATALOG_NAME, names[1]);
-    a->result.tag = "ALTER_MATERIALIZED_VIEW";
-}
-
-void catalog_swap(struct catalog *c, const char *sql, struct answer *a)
-{
-    if (!c->swap_is_late) {
-        swap_names(c, sql, a);
-        return;
-    }
-    set_text(c->late_swap, CATALOG_TEXT, sql);
-    c->late_swap_ms = c->now_ms + c->swap_late_ms;
-    answer_error(a, "XX000", "gRPC request to meta service (call `x`) failed: transport error");
-}
-
-/* Meta carries out what it was asked for, whatever became of its answer. */
-void catalog_swap_late(struct catalog *c)
-{
-    struct answer nobody = {0};
-    if (c->late_swap[0] != 0 && c->now_ms >= c->late_swap_ms) {
-        bool racing = c->racing;
-        c->racing = true; /* what is behind the names by now is not the engine's doing */
-        swap_names(c, c->late_swap, &nobody);
-        c->racing = racing;
-        c->late_swap[0] = 0;
-        answer_cleanup(&nobody);
-    }
 }
 
 void catalog_cancel_job(struct catalog *c, const char *sql, struct answer *a)

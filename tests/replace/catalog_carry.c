@@ -74,9 +74,18 @@ const char *catalog_acl(const struct catalog *c, const struct catalog_object *o,
     return out_text;
 }
 
-/* The object, which must be one that the engine built. */
-static struct catalog_object *built_object(struct catalog *c, const char **at, const char *sql,
-                                           struct answer *a)
+/* Steps over the words for a relation's kind. */
+static const char *read_kind(const char **at)
+{
+    return read_word(at, "MATERIALIZED VIEW ") ? "materialized view"
+           : read_word(at, "VIEW ")            ? "view"
+                                               : NULL;
+}
+
+/* The object, which must be one that the engine built, and of that kind; NULL: of a kind that has
+ * comments. */
+static struct catalog_object *built_object(struct catalog *c, const char **at, const char *kind,
+                                           const char *sql, struct answer *a)
 {
     char schema[CATALOG_NAME];
     char name[CATALOG_NAME];
@@ -85,11 +94,13 @@ static struct catalog_object *built_object(struct catalog *c, const char **at, c
         return NULL;
     }
     struct catalog_object *o = catalog_find(c, schema, name);
-    if (o == NULL || !catalog_created(c, o)) {
-        answer_not_found(a, "table", name);
+    bool fits = o != NULL && (kind != NULL ? is_kind(o, kind) : !is_kind(o, "view"));
+    if (!fits || !catalog_created(c, o)) {
+        answer_not_found(a, kind != NULL ? kind : "table", name);
         return NULL;
     }
-    if (!c->racing && !c->temp_taken && (!o->ours || c->swapped)) {
+    bool live = c->swapped && !catalog_is_temporary(o->name, TEMP_BUILD);
+    if (!c->racing && !c->temp_taken && (!o->ours || live)) {
         catalog_violated(c, "something of an object changed that was not built, or is live", sql);
     }
     return o;
@@ -98,13 +109,21 @@ static struct catalog_object *built_object(struct catalog *c, const char **at, c
 static void alter_object(struct catalog *c, const char *sql, struct answer *a)
 {
     char text[CATALOG_NAME] = "";
-    const char *at = sql + strlen("ALTER MATERIALIZED VIEW ");
-    struct catalog_object *o = built_object(c, &at, sql, a);
+    const char *at = sql + strlen("ALTER ");
+    const char *kind = read_kind(&at);
+    struct catalog_object *o = built_object(c, &at, kind, sql, a);
     if (o == NULL) {
         return;
     }
+    a->result.tag = is_kind(o, "view") ? "ALTER_VIEW" : "ALTER_MATERIALIZED_VIEW";
     if (read_word(&at, " OWNER TO ") && read_name(&at, text) && *at == 0) {
+        if (!catalog_is_superuser(c, c->user)) {
+            answer_error(a, "XX000", "Permission denied: no CREATE on the schema");
+            return;
+        }
         set_text(o->owner, CATALOG_WORD, text);
+    } else if (is_kind(o, "view")) {
+        catalog_violated(c, "ALTER VIEW of an unknown form", sql);
     } else if (read_word(&at, " SET RESOURCE_GROUP = ") && read_text(&at, text) && *at == 0) {
         set_text(o->resource_group, CATALOG_WORD, text);
     } else if (read_word(&at, " SET CONFIG ")) {
@@ -125,7 +144,6 @@ static void alter_object(struct catalog *c, const char *sql, struct answer *a)
     } else {
         catalog_violated(c, "ALTER MATERIALIZED VIEW of an unknown form", sql);
     }
-    a->result.tag = "ALTER_MATERIALIZED_VIEW";
 }
 
 void catalog_alter(struct catalog *c, const char *sql, struct answer *a)
@@ -140,8 +158,9 @@ void catalog_alter(struct catalog *c, const char *sql, struct answer *a)
 void catalog_grant_select(struct catalog *c, const char *sql, struct answer *a)
 {
     char user[CATALOG_NAME] = "";
-    const char *at = sql + strlen("GRANT SELECT ON MATERIALIZED VIEW ");
-    struct catalog_object *o = built_object(c, &at, sql, a);
+    const char *at = sql + strlen("GRANT SELECT ON ");
+    const char *kind = read_kind(&at);
+    struct catalog_object *o = built_object(c, &at, kind, sql, a);
     if (o == NULL) {
         return;
     }
@@ -159,8 +178,9 @@ void catalog_grant_select(struct catalog *c, const char *sql, struct answer *a)
 void catalog_revoke_select(struct catalog *c, const char *sql, struct answer *a)
 {
     char user[CATALOG_NAME] = "";
-    const char *at = sql + strlen("REVOKE SELECT ON MATERIALIZED VIEW ");
-    struct catalog_object *o = built_object(c, &at, sql, a);
+    const char *at = sql + strlen("REVOKE SELECT ON ");
+    const char *kind = read_kind(&at);
+    struct catalog_object *o = built_object(c, &at, kind, sql, a);
     if (o == NULL) {
         return;
     }
@@ -199,7 +219,7 @@ void catalog_comment(struct catalog *c, const char *sql, struct answer *a)
         catalog_violated(c, "COMMENT of an unknown form", sql);
         return;
     }
-    struct catalog_object *o = built_object(c, &at, sql, a);
+    struct catalog_object *o = built_object(c, &at, NULL, sql, a);
     if (o == NULL) {
         return;
     }

@@ -77,7 +77,8 @@ void read_build(struct catalog *c, const char *sql, struct answer *a)
     struct catalog_object *o = shown_object(c, sql);
     if (c->now_ms < c->polls_fail_until_ms) {
         answer_error(a, "XX000", "no worker is there to be asked");
-    } else if (o != NULL && is_kind(o, "materialized view")) {
+    } else if (o != NULL &&
+               is_kind(o, strstr(sql, "rw_views") != NULL ? "view" : "materialized view")) {
         c->seen_id = c->seen_id != 0 || !c->created ? c->seen_id : o->id;
         tell_build(c, sql, o, a);
     }
@@ -99,32 +100,16 @@ void read_left(struct catalog *c, const char *sql, struct answer *a)
     size_t num = read_ids_of_list(sql, ids, CATALOG_OBJECTS);
     for (size_t i = 0; i < num; i++) {
         struct catalog_object *o = catalog_by_id(c, ids[i]);
-        if (o != NULL && catalog_visible(c, o) && is_kind(o, "materialized view")) {
-            answer_row(a, 2, (const char *const[]){id_text(o->id, text), o->name});
-        }
-    }
-}
-
-void read_dependents(struct catalog *c, const char *sql, struct answer *a)
-{
-    uint64_t id = read_number_behind(sql, "x.refobjid = ");
-    char text[24];
-    for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
-        const struct catalog_object *o = &c->objects[i];
-        for (size_t k = 0; o->id != 0 && k < CATALOG_READS; k++) {
-            if (o->reads[k] == id && catalog_created(c, o)) {
-                bool shown = catalog_visible(c, o);
-                answer_row(a, 4,
-                           (const char *const[]){id_text(o->id, text), shown ? o->schema : NULL,
-                                                 shown ? o->name : NULL, shown ? o->kind : NULL});
-            }
+        if (o != NULL && catalog_visible(c, o)) {
+            answer_row(a, 4,
+                       (const char *const[]){id_text(o->id, text), o->schema, o->name, o->kind});
         }
     }
 }
 
 /* The k-th object that `o` reads, as rw_depend has it: a view's functions are not there. */
-static const struct catalog_object *read_by(struct catalog *c, const struct catalog_object *o,
-                                            size_t k)
+const struct catalog_object *catalog_read_by(struct catalog *c, const struct catalog_object *o,
+                                             size_t k)
 {
     const struct catalog_object *read = catalog_by_id(c, o->reads[k]);
     bool known = read != NULL && catalog_created(c, o);
@@ -138,7 +123,8 @@ void read_both_reads(struct catalog *c, const char *sql, struct answer *a)
     size_t num = read_ids_of_list(sql, ids, 2);
     for (size_t i = 0; i < num * CATALOG_READS; i++) {
         struct catalog_object *o = catalog_by_id(c, ids[i / CATALOG_READS]);
-        const struct catalog_object *d = o != NULL ? read_by(c, o, i % CATALOG_READS) : NULL;
+        const struct catalog_object *d =
+            o != NULL ? catalog_read_by(c, o, i % CATALOG_READS) : NULL;
         if (d != NULL) {
             bool shown = catalog_visible(c, d);
             answer_row(a, 5,
@@ -156,7 +142,8 @@ void read_indirect(struct catalog *c, const char *sql, struct answer *a)
     size_t num = read_ids_of_list(sql, ids, CATALOG_READS);
     for (size_t i = 0; i < num * CATALOG_READS; i++) {
         struct catalog_object *o = catalog_by_id(c, ids[i / CATALOG_READS]);
-        const struct catalog_object *d = o != NULL ? read_by(c, o, i % CATALOG_READS) : NULL;
+        const struct catalog_object *d =
+            o != NULL ? catalog_read_by(c, o, i % CATALOG_READS) : NULL;
         if (d != NULL) {
             answer_row(a, 2,
                        (const char *const[]){id_text(o->id, texts[0]), id_text(d->id, texts[1])});
@@ -169,7 +156,7 @@ void read_new_reads(struct catalog *c, const char *sql, struct answer *a)
     struct catalog_object *o = catalog_by_id(c, read_number_behind(sql, "x.objid = "));
     char text[24];
     for (size_t i = 0; o != NULL && i < CATALOG_READS; i++) {
-        const struct catalog_object *d = read_by(c, o, i);
+        const struct catalog_object *d = catalog_read_by(c, o, i);
         if (d != NULL) {
             bool shown = catalog_visible(c, d);
             answer_row(a, 3,

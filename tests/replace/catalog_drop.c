@@ -8,7 +8,7 @@
 
 /* What an earlier replacement left goes when its time is over, under the name that is remembered,
  * and not before the view itself was replaced. */
-static bool is_left_and_due(const struct catalog *c, const struct catalog_object *o)
+bool catalog_left_and_due(const struct catalog *c, const struct catalog_object *o)
 {
     uint64_t now_us = 1767225600000000 + c->now_ms * 1000;
     return o->left && c->swapped && strcmp(o->name, o->left_name) == 0 &&
@@ -25,7 +25,7 @@ static void watch_drop(struct catalog *c, const struct catalog_object *o, const 
     if (c->racing) {
         return;
     }
-    if (!built && !(inspected && (c->swapped || c->gap_allowed)) && !is_left_and_due(c, o)) {
+    if (!built && !(inspected && (c->swapped || c->gap_allowed)) && !catalog_left_and_due(c, o)) {
         catalog_violated(c, "DROP of an object that is not ours to drop", sql);
     }
     if (!inspected || !c->gap_allowed) {
@@ -44,7 +44,7 @@ void catalog_remove(struct catalog *c, struct catalog_object *o)
     *o = (struct catalog_object){0};
 }
 
-static bool is_read(const struct catalog *c, uint64_t id)
+bool catalog_is_read(const struct catalog *c, uint64_t id)
 {
     bool found = false;
     for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
@@ -94,7 +94,7 @@ void catalog_drop(struct catalog *c, const char *sql, struct answer *a)
                      "can not drop 1 creating streaming job, please cancel them firstly");
         return;
     }
-    if (is_read(c, o->id)) {
+    if (catalog_is_read(c, o->id)) {
         answer_error(a, "XX000", "Permission denied: table used by 1 other objects. ");
         return;
     }

@@ -5,7 +5,6 @@
 #define MVSWAP_TESTS_REPLACE_CATALOG_INTERNAL_H
 
 #include "catalog.h"
-#include "temp_name.h"
 
 typedef void catalog_statement(struct catalog *c, const char *sql, struct answer *a);
 
@@ -28,18 +27,41 @@ catalog_statement read_identity, read_target, read_superusers, read_listing, rea
     read_description, read_jobs, read_progress, read_facts, read_ids, read_background,
     read_parallelism, read_job, read_job_config, read_schema;
 /* catalog_depend.c */
-catalog_statement read_indexes, read_index_names, read_index_id, read_index_build, read_dependents,
-    read_both_reads, read_indirect, read_new_reads, read_columns, read_zones, read_build,
-    read_probe, read_left;
+catalog_statement read_indexes, read_index_names, read_index_id, read_index_build, read_both_reads,
+    read_indirect, read_new_reads, read_columns, read_zones, read_build, read_probe, read_left;
 /* catalog_processes.c */
 catalog_statement read_processes;
 void watch_readers(struct catalog *c, const struct catalog_object *dropped, const char *sql);
+/* The k-th object that `o` reads, as rw_depend has it; NULL: none. */
+const struct catalog_object *catalog_read_by(struct catalog *c, const struct catalog_object *o,
+                                             size_t k);
+/* catalog_dependents.c */
+catalog_statement read_dependents, read_references, read_columns_of_views, read_follower,
+    read_references_of;
 /* catalog_build.c */
+catalog_statement catalog_create, catalog_create_index, catalog_cancel_job, set_background;
+/* Where CREATE would create, with the object's name: one to three parts behind the word VIEW. */
+bool catalog_created_name(const struct catalog *c, const char *sql, char *schema, char *name);
+void catalog_add_default_grants(const struct catalog *c, struct catalog_object *o);
+/* It reads, and has the columns of, what the catalog says that the client's query does. */
+void catalog_set_query(const struct catalog *c, struct catalog_object *o);
+/* catalog_view.c */
+catalog_statement catalog_create_view, catalog_drop_view, read_path, set_path;
+/* catalog_swap.c */
+catalog_statement catalog_swap;
 void catalog_swap_late(struct catalog *c);
-catalog_statement catalog_create, catalog_create_view, catalog_create_index, catalog_swap,
-    catalog_drop_view, catalog_cancel_job, set_background;
+/* catalog_bind.c. Sets what the query reads, and its columns, with its names bound under the path;
+ * false: the answer is an error. */
+bool catalog_bind(struct catalog *c, const char *path, const char *query,
+                  struct catalog_object *out, struct answer *a);
+/* What a swap does to the text. */
+void catalog_rewrite(struct catalog_object *o, const char *from, const char *to);
+/* Does the text name a relation `name` of another schema? */
+bool catalog_names_other(const struct catalog_object *o, const char *schema, const char *name);
 /* catalog_drop.c */
 catalog_statement catalog_drop, catalog_drop_index, catalog_rename_index;
+bool catalog_is_read(const struct catalog *c, uint64_t id);
+bool catalog_left_and_due(const struct catalog *c, const struct catalog_object *o);
 /* catalog_carry.c */
 catalog_statement catalog_alter, catalog_grant_select, catalog_revoke_select, catalog_comment;
 const char *catalog_acl(const struct catalog *c, const struct catalog_object *o,

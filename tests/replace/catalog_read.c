@@ -190,6 +190,7 @@ void read_ids(struct catalog *c, const char *sql, struct answer *a)
     for (size_t i = 0; i < 2; i++) {
         struct catalog_object *o = catalog_find(c, schema, names[i]);
         bool again = i == 1 && strcmp(names[0], names[1]) == 0;
+        c->told_ids[i] = o != NULL ? o->id : 0;
         if (o != NULL && catalog_visible(c, o) && !again) {
             answer_row(a, 3, (const char *const[]){o->name, id_text(o->id, id), o->kind});
         }

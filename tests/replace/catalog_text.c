@@ -187,6 +187,13 @@ bool is_temp_of(const char *name, enum temp_kind kind, const char *base)
            strncmp(name, base, base_len) == 0;
 }
 
+bool catalog_is_temporary(const char *name, enum temp_kind kind)
+{
+    size_t base_len = 0;
+    enum temp_kind got = TEMP_BUILD;
+    return temp_name_parse(name, &base_len, &got) && got == kind;
+}
+
 void catalog_own_name(const char *name, char out_name[CATALOG_NAME])
 {
     size_t len = 0;

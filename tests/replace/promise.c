@@ -94,10 +94,11 @@ static bool others_untouched(struct script *s)
         const struct catalog_object *is = catalog_by_id(&s->catalog, was->id);
         bool index = strcmp(was->kind, "index") == 0 && was->reads[0] == c->target_id;
         if (was->id == 0 || was->id == c->target_id || was->id == c->inspected_id ||
-            was->id == c->seen_id || was->id == c->raced_id || was->left || (index && swapped)) {
+            was->id == c->seen_id || was->id == c->raced_id || was->left || was->touched ||
+            (index && swapped) || (c->exchanged && promise_reads_target(s, was))) {
             continue;
         }
-        if (is == NULL ? !promise_met(s, FAULT_TARGET_DROPPED, FAULT_INDEX_CREATED)
+        if (is == NULL ? !promise_met(s, FAULT_TARGET_DROPPED, FAULT_LAST_BY_OTHERS)
                        : !is->touched && !promise_same_object(was, is)) {
             return promise_broken(s, "somebody else's object changed", was->name);
         }
@@ -167,5 +168,6 @@ bool script_kept_promise(struct script *s)
 {
     s->problem[0] = 0;
     return ended_properly(s) && others_untouched(s) && name_is_served(s) && promise_carried(s) &&
-           promise_leftovers_named(s) && promise_no_false_claims(s) && background_is_back(s);
+           promise_leftovers_named(s) && promise_no_false_claims(s) && promise_dependents(s) &&
+           background_is_back(s);
 }

@@ -13,6 +13,13 @@ bool promise_same_object(const struct catalog_object *a, const struct catalog_ob
 
 /* promise_carry.c: the new view has what the old one had, or it is told. */
 bool promise_carried(struct script *s);
+bool promise_same_grants(struct script *s, const struct catalog_object *old,
+                         const struct catalog_object *live);
+/* promise_depend.c: whoever reads the view reads the new one, or is named as staying and reads what
+ * it read; the search_path is as it was. */
+bool promise_dependents(struct script *s);
+/* Did it read the view before, directly or through others? */
+bool promise_reads_target(const struct script *s, const struct catalog_object *was);
 /* promise_left.c: what is left is named or remembered; nobody is told to drop anything else. */
 bool promise_leftovers_named(struct script *s);
 bool promise_no_false_claims(struct script *s);

@@ -19,8 +19,8 @@ static int right_of(const struct catalog_object *o, const char *user)
     return most;
 }
 
-static bool same_grants(struct script *s, const struct catalog_object *old,
-                        const struct catalog_object *live)
+bool promise_same_grants(struct script *s, const struct catalog_object *old,
+                         const struct catalog_object *live)
 {
     for (size_t i = 0; i < 2 * (size_t)CATALOG_GRANTS; i++) {
         const struct catalog_object *o = i < CATALOG_GRANTS ? old : live;
@@ -135,13 +135,13 @@ bool promise_carried(struct script *s)
                         script_says(s, "not all was done") ||
                         script_says(s, "cannot be built on the new view"));
     if (s->outcome != REPLACE_SUCCEEDED || old == NULL || live == NULL || !live->ours || told ||
-        promise_met(s, FAULT_TARGET_DROPPED, FAULT_INDEX_CREATED) ||
+        promise_met(s, FAULT_TARGET_DROPPED, FAULT_LAST_BY_OTHERS) ||
         promise_met(s, FAULT_NO_ROWS, FAULT_ODD_CELLS)) {
         return true; /* nothing was replaced; or others, or untrue answers, were in the way */
     }
     if (strcmp(old->owner, live->owner) != 0) {
         return promise_broken(s, "another owner", live->owner);
     }
-    return same_grants(s, old, live) && same_comments(s, old, live) && same_job(s, old, live) &&
-           same_indexes(s, live);
+    return promise_same_grants(s, old, live) && same_comments(s, old, live) &&
+           same_job(s, old, live) && same_indexes(s, live);
 }

@@ -27,30 +27,50 @@ static bool is_named(const struct script *s, const struct catalog_object *o)
     return script_says(s, sql);
 }
 
+static bool is_at(const struct catalog_object *o, const struct script_left *left)
+{
+    return strcmp(o->schema, left->schema) == 0 && strcmp(o->name, left->name) == 0;
+}
+
 static bool is_remembered(const struct script *s, const struct catalog_object *o)
 {
     bool found = false;
     for (size_t i = 0; i < s->num_left; i++) {
-        found = found || (s->left[i].id == o->id && strcmp(s->left[i].name, o->name) == 0);
+        found = found || (s->left[i].id == o->id && is_at(o, &s->left[i]));
     }
     return found || (o->left && !s->left_known);
 }
 
-/* Made by the engine, or its to remove. An index goes with its table. */
+/* Made by the engine, or its to remove. An index goes with its table; a view that followed has its
+ * own name. */
 static bool is_mine(struct script *s, const struct catalog_object *o)
 {
     struct catalog *c = &s->catalog;
-    bool live = strcmp(o->name, c->target_name) == 0 && strcmp(o->schema, c->target_schema) == 0;
+    bool live =
+        (strcmp(o->name, c->target_name) == 0 && strcmp(o->schema, c->target_schema) == 0) ||
+        (is_kind(o, "view") && o->ours && !catalog_is_temporary(o->name, TEMP_BUILD) &&
+         !catalog_is_temporary(o->name, TEMP_PROBE));
     bool with_table = is_kind(o, "index") && catalog_by_id(c, o->reads[0]) != NULL;
-    return o->id != 0 && (o->ours || o->id == c->target_id || o->left) && !o->touched && !live &&
-           !with_table;
+    return o->id != 0 && (o->ours || o->id == c->target_id || o->left || o->swapped_away) &&
+           !o->touched && !live && !with_table;
+}
+
+/* Somebody else reads it: it cannot be dropped. */
+static bool is_held(const struct catalog *c, const struct catalog_object *held)
+{
+    bool found = false;
+    for (size_t i = 0; i < CATALOG_OBJECTS * CATALOG_READS; i++) {
+        const struct catalog_object *o = &c->objects[i / CATALOG_READS];
+        found = found || (o->touched && o->reads[i % CATALOG_READS] == held->id);
+    }
+    return found;
 }
 
 bool promise_leftovers_named(struct script *s)
 {
     const struct catalog *c = &s->catalog;
     bool may_leave = s->memory_fails_at != 0 || c->polls_fail_until_ms != 0 || c->swap_is_late ||
-                     promise_met(s, FAULT_ERROR, FAULT_INDEX_CREATED) ||
+                     c->view_swap_is_late || promise_met(s, FAULT_ERROR, FAULT_LAST_BY_OTHERS) ||
                      promise_met(s, FAULT_CANCEL_HITS, FAULT_ODD_CELLS);
     for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
         const struct catalog_object *o = &c->objects[i];
@@ -60,13 +80,13 @@ bool promise_leftovers_named(struct script *s)
         if (!is_named(s, o) && !is_remembered(s, o)) {
             return promise_broken(s, "left behind and not named", o->name);
         }
-        if (!may_leave && !is_remembered(s, o)) {
+        if (!may_leave && !is_remembered(s, o) && !is_held(c, o)) {
             return promise_broken(s, "left behind though nothing was in the way", o->name);
         }
     }
     for (size_t i = 0; !may_leave && i < s->num_left; i++) {
         const struct catalog_object *o = catalog_by_id(&s->catalog, s->left[i].id);
-        if (o == NULL || strcmp(o->name, s->left[i].name) != 0) {
+        if (o == NULL || !is_at(o, &s->left[i])) {
             return promise_broken(s, "remembered, but not there", s->left[i].name);
         }
     }
@@ -96,8 +116,9 @@ bool promise_no_false_claims(struct script *s)
         bool careful = strstr(s->notices[i], " may be left") != NULL;
         const struct catalog_object *o = at != NULL ? told_object(s, at + 1) : NULL;
         if (at != NULL && !careful &&
-            (o == NULL || !(o->ours || o->id == s->catalog.target_id ||
-                            o->id == s->catalog.inspected_id || o->left))) {
+            (o == NULL ||
+             !(o->ours || o->id == s->catalog.target_id || o->id == s->catalog.inspected_id ||
+               o->id == s->catalog.seen_id || o->left || o->swapped_away))) {
             return promise_broken(s, "told to drop what is not there or not ours", s->notices[i]);
         }
     }

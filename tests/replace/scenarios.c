@@ -150,8 +150,8 @@ static void keeps_old(struct script *s)
     s->settings.values[SETTING_KEEP_OLD] = 3600000;
 }
 
-/* Four objects that earlier replacements left: due, not yet, renamed by somebody, read by another
- * view. */
+/* Four objects that earlier replacements left: due and in another schema, not yet, renamed by
+ * somebody, read by another view. */
 static void leftovers(struct script *s)
 {
     static const char *const names[] = {
@@ -160,7 +160,7 @@ static void leftovers(struct script *s)
     script_init(s, 2, 7);
     for (size_t i = 0; i < 4; i++) {
         struct catalog_object *o =
-            catalog_add(&s->catalog, "public", names[i], "materialized view", 0);
+            catalog_add(&s->catalog, i == 0 ? "other" : "public", names[i], "materialized view", 0);
         script_remember(s, o, i == 1 ? script_now_us(s) + 3600000000 : 0);
         if (i == 2) {
             o->touched = true;
@@ -342,6 +342,11 @@ const struct scenario *scenario_find(const char *name)
     for (size_t i = 0; i < num_scenarios; i++) {
         if (strcmp(scenarios[i].name, name) == 0) {
             return &scenarios[i];
+        }
+    }
+    for (size_t i = 0; i < num_dependent_scenarios; i++) {
+        if (strcmp(dependent_scenarios[i].name, name) == 0) {
+            return &dependent_scenarios[i];
         }
     }
     abort();

@@ -18,6 +18,9 @@ struct scenario {
 
 extern const struct scenario scenarios[];
 extern const size_t num_scenarios;
+/* Of views that others read (scenarios_dependents.c). */
+extern const struct scenario dependent_scenarios[];
+extern const size_t num_dependent_scenarios;
 
 /* Prepares `s` with the first fault of the scenario, which it finds by a run. */
 void scenario_prepare(const struct scenario *scenario, struct script *s);

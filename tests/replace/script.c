@@ -33,6 +33,7 @@ void script_remember(struct script *s, struct catalog_object *o, uint64_t until_
     o->left = true;
     o->left_until_us = until_us;
     (void)snprintf(o->left_name, CATALOG_NAME, "%s", o->name);
+    (void)snprintf(left->schema, CATALOG_NAME, "%s", o->schema);
     (void)snprintf(left->name, CATALOG_NAME, "%s", o->name);
     left->id = o->id;
     left->until_us = until_us;
@@ -93,6 +94,7 @@ static void run_statement(struct script *s, struct replace *r, const char *sql, 
         a.result = (struct replace_result){.kind = REPLACE_LOST};
     } else if (fault >= FAULT_NO_ROWS && a.result.kind == REPLACE_OK) {
         fault_distort(&a, fault);
+        c->untrue = true;
     }
     hand_over(s, r, &a.result);
     answer_cleanup(&a);
@@ -123,21 +125,45 @@ static void note_request(struct script *s, const struct replace *r,
                                                        : "");
 }
 
+static void violate(struct script *s, const char *what)
+{
+    if (s->catalog.violation[0] == 0) {
+        (void)snprintf(s->catalog.violation, CATALOG_TEXT, "%s", what);
+    }
+}
+
+/* All in one step, and only while there is nothing that undo would have to remove. */
+static void take_locks(struct script *s, const struct replace_request *request)
+{
+    char *families = s->catalog.families;
+    families[0] = 0;
+    for (size_t i = 0; i < request->num_families; i++) {
+        size_t len = strlen(families);
+        (void)snprintf(families + len, sizeof(s->catalog.families) - len, "%s\n",
+                       request->families[i]);
+    }
+    for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
+        if (s->catalog.objects[i].id != 0 && s->catalog.objects[i].ours) {
+            violate(s, "a lock is waited for while something is to be undone");
+        }
+    }
+    if (s->catalog.slot_held) {
+        violate(s, "a slot held while waiting for a lock");
+    }
+    s->catalog.locked = true;
+}
+
 /* The lock of a family comes with what is remembered of it. */
 static void give_lock(struct script *s, struct replace *r)
 {
     struct answer a = {.result = {.kind = REPLACE_LOCKED}};
     char texts[2][24];
-    if (s->catalog.slot_held) {
-        (void)snprintf(s->catalog.violation, CATALOG_TEXT, "a slot held while waiting for a lock");
-    }
     for (size_t i = 0; i < s->num_remembered; i++) {
         const struct script_left *left = &s->remembered[i];
         (void)snprintf(texts[0], sizeof(texts[0]), "%" PRIu64, left->id);
         (void)snprintf(texts[1], sizeof(texts[1]), "%" PRIu64, left->until_us);
-        answer_row(&a, 3, (const char *const[]){left->name, texts[0], texts[1]});
+        answer_row(&a, 4, (const char *const[]){left->schema, left->name, texts[0], texts[1]});
     }
-    s->catalog.locked = true;
     hand_over(s, r, &a.result);
     answer_cleanup(&a);
 }
@@ -195,6 +221,9 @@ static bool do_request(struct script *s, struct replace *r, struct replace_reque
     uint64_t until_ms = request->until_ms;
     bool cancellable = request->cancellable;
     s->catalog.racing = false;
+    if (kind == REPLACE_LOCK) {
+        take_locks(s, request);
+    }
     if (s->meanwhile != NULL) {
         s->meanwhile(s);
     }
@@ -203,7 +232,7 @@ static bool do_request(struct script *s, struct replace *r, struct replace_reque
         fault = FAULT_NONE;
     }
     if (f != NULL) {
-        bool by_others = fault >= FAULT_TARGET_DROPPED && fault <= FAULT_INDEX_CREATED;
+        bool by_others = fault >= FAULT_TARGET_DROPPED && fault <= FAULT_LAST_BY_OTHERS;
         bool lost = fault == FAULT_LOST_BEFORE || fault == FAULT_LOST_AFTER;
         f->applied = by_others ? fault_by_others(&s->catalog, fault)
                                : kind == REPLACE_RUN || lost || fault_is_cancel(fault, &why);
@@ -264,6 +293,7 @@ static void note_lists(struct script *s, const struct replace_outcome *outcome)
             abort();
         }
         struct script_left *left = &s->left[s->num_left++];
+        (void)snprintf(left->schema, CATALOG_NAME, "%s", outcome->left[i].schema);
         (void)snprintf(left->name, CATALOG_NAME, "%s", outcome->left[i].name);
         left->id = outcome->left[i].id;
         left->until_us = outcome->left[i].until_us;
@@ -309,6 +339,7 @@ void script_run(struct script *s)
     struct catalog *c = &s->catalog;
     s->before = *c;
     c->needs_lock = true;
+    c->first_new_id = c->next_id;
     c->plan = s->mode == REPLACE_PLAN;
     c->gap_allowed = s->settings.values[SETTING_ZERO_DOWNTIME] == REPLACE_ZERO_DOWNTIME_OFF;
     c->keeps_old = s->settings.values[SETTING_KEEP_OLD] != 0;

@@ -16,8 +16,8 @@ enum {
     SCRIPT_REQUESTS = 400,
     SCRIPT_FAULTS = 2,
     SCRIPT_TEXT = 4096,
-    SCRIPT_NOTICES = 24,
-    SCRIPT_LEFT = 6
+    SCRIPT_NOTICES = 32,
+    SCRIPT_LEFT = 12
 };
 
 enum fault {
@@ -33,6 +33,14 @@ enum fault {
     FAULT_INDEX_DROPPED, /* by somebody else, one of the view */
     FAULT_INDEX_RENAMED,
     FAULT_INDEX_CREATED,
+    FAULT_READER_DROPPED, /* by somebody else, a view that reads the view */
+    FAULT_READER_RENAMED,
+    FAULT_READER_SWAPPED,
+    FAULT_READER_CREATED,
+    FAULT_SELF_DROPPED, /* likewise what has a temporary name beside such a view */
+    FAULT_SELF_RENAMED,
+    FAULT_SELF_SWAPPED,
+    FAULT_LAST_BY_OTHERS = FAULT_SELF_SWAPPED,
     FAULT_CANCEL_FIRST, /* before the request is asked for, one for each reason */
     FAULT_GONE_FIRST,
     FAULT_SHUTDOWN_FIRST,
@@ -58,6 +66,7 @@ struct script_fault {
 
 /* What the process remembers of the family. */
 struct script_left {
+    char schema[CATALOG_NAME];
     char name[CATALOG_NAME];
     uint64_t id;
     uint64_t until_us;

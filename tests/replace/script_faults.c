@@ -17,6 +17,13 @@ const char *const fault_names[FAULT_COUNT] = {
     [FAULT_INDEX_DROPPED] = "index dropped by others",
     [FAULT_INDEX_RENAMED] = "index renamed by others",
     [FAULT_INDEX_CREATED] = "index created by others",
+    [FAULT_READER_DROPPED] = "reader dropped by others",
+    [FAULT_READER_RENAMED] = "reader renamed by others",
+    [FAULT_READER_SWAPPED] = "reader swapped by others",
+    [FAULT_READER_CREATED] = "reader created by others",
+    [FAULT_SELF_DROPPED] = "its self dropped by others",
+    [FAULT_SELF_RENAMED] = "its self renamed by others",
+    [FAULT_SELF_SWAPPED] = "its self swapped by others",
     [FAULT_CANCEL_FIRST] = "cancelled before",
     [FAULT_GONE_FIRST] = "client gone before",
     [FAULT_SHUTDOWN_FIRST] = "shut down before",
@@ -31,20 +38,39 @@ const char *const fault_names[FAULT_COUNT] = {
     [FAULT_ODD_CELLS] = "odd cells",
 };
 
-/* Somebody else drops, renames or swaps what is behind this name. */
-static bool vandalise(struct catalog *c, const char *name, unsigned how)
+static bool is_view(const struct catalog_object *o)
 {
-    struct catalog_object *o = catalog_find(c, c->target_schema, name);
-    struct catalog_object *theirs = catalog_find(c, c->target_schema, "theirs");
-    if (o == NULL || (how == 2 && theirs == NULL)) {
+    return strcmp(o->kind, "view") == 0;
+}
+
+/* Indexes go with their view. */
+static bool is_read_by_others(const struct catalog *c, uint64_t id)
+{
+    bool read = false;
+    for (size_t i = 0; i < CATALOG_OBJECTS * CATALOG_READS; i++) {
+        const struct catalog_object *o = &c->objects[i / CATALOG_READS];
+        read = read ||
+               (o->id != 0 && o->reads[i % CATALOG_READS] == id && strcmp(o->kind, "index") != 0);
+    }
+    return read;
+}
+
+/* Somebody else drops, renames or swaps the object. */
+static bool vandalise(struct catalog *c, struct catalog_object *o, unsigned how)
+{
+    char name[CATALOG_NAME];
+    struct catalog_object *theirs =
+        o != NULL ? catalog_find(c, o->schema, is_view(o) ? "their_view" : "theirs") : NULL;
+    if (o == NULL || (how == 2 && theirs == NULL) || (how == 0 && is_read_by_others(c, o->id))) {
         return false;
     }
+    (void)snprintf(name, sizeof(name), "%s", o->name);
     c->racing = true;
     o->touched = true;
     if (how == 0) {
         catalog_remove(c, o);
     } else {
-        (void)snprintf(o->name, CATALOG_NAME, "%s", how == 1 ? "stolen" : "theirs");
+        (void)snprintf(o->name, CATALOG_NAME, "%s", how == 1 ? "stolen" : theirs->name);
     }
     if (how == 2) {
         theirs->touched = true;
@@ -64,6 +90,46 @@ static const char *temporary_name(const struct catalog *c)
         }
     }
     return "";
+}
+
+static bool is_beside_target(const struct catalog *c, const struct catalog_object *o)
+{
+    char own[CATALOG_NAME];
+    catalog_own_name(o->name, own);
+    return strcmp(own, c->target_name) == 0;
+}
+
+/* The first view that nobody reads of those that read the view (`temporary`: of those that have a
+ * temporary name beside it). */
+static struct catalog_object *find_reader(struct catalog *c, bool temporary)
+{
+    for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
+        struct catalog_object *o = &c->objects[i];
+        if (o->id == 0 || !is_view(o) || o->touched || o->id == c->target_id ||
+            catalog_is_temporary(o->name, TEMP_BUILD) != temporary ||
+            catalog_is_temporary(o->name, TEMP_PROBE) || is_beside_target(c, o) ||
+            strcmp(o->name, "their_view") == 0) {
+            continue;
+        }
+        if (!is_read_by_others(c, o->id)) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+/* It reads whatever has the view's name at this moment. */
+static bool create_reader(struct catalog *c)
+{
+    const struct catalog_object *live = catalog_find(c, c->target_schema, c->target_name);
+    if (live == NULL || catalog_find(c, "public", "their_reader") != NULL) {
+        return false;
+    }
+    struct catalog_object *o = catalog_add(c, "public", "their_reader", "view", live->id);
+    o->columns[0] = live->columns[0];
+    (void)snprintf(o->definition, CATALOG_TEXT, "CREATE VIEW their_reader AS SELECT %s FROM %s",
+                   live->columns[0].name, c->target_name);
+    return true;
 }
 
 static bool change_an_index(struct catalog *c, enum fault fault)
@@ -94,18 +160,28 @@ static bool change_an_index(struct catalog *c, enum fault fault)
 
 bool fault_by_others(struct catalog *c, enum fault fault)
 {
-    char name[CATALOG_NAME];
     if (fault >= FAULT_INDEX_DROPPED && fault <= FAULT_INDEX_CREATED) {
         return change_an_index(c, fault);
     }
     if (fault >= FAULT_TARGET_DROPPED && fault <= FAULT_TARGET_SWAPPED) {
         c->temp_taken = c->temp_taken || c->gap_allowed;
-        return vandalise(c, c->target_name, fault - FAULT_TARGET_DROPPED);
+        return vandalise(c, catalog_find(c, c->target_schema, c->target_name),
+                         fault - FAULT_TARGET_DROPPED);
     }
     if (fault >= FAULT_TEMP_DROPPED && fault <= FAULT_TEMP_SWAPPED) {
-        (void)snprintf(name, sizeof(name), "%s", temporary_name(c));
         c->temp_taken = c->temp_taken || fault == FAULT_TEMP_SWAPPED;
-        return vandalise(c, name, fault - FAULT_TEMP_DROPPED);
+        return vandalise(c, catalog_find(c, c->target_schema, temporary_name(c)),
+                         fault - FAULT_TEMP_DROPPED);
+    }
+    if (fault == FAULT_READER_CREATED) {
+        return create_reader(c);
+    }
+    if (fault >= FAULT_READER_DROPPED && fault <= FAULT_READER_SWAPPED) {
+        return vandalise(c, find_reader(c, false), fault - FAULT_READER_DROPPED);
+    }
+    if (fault >= FAULT_SELF_DROPPED && fault <= FAULT_SELF_SWAPPED) {
+        c->temp_taken = c->temp_taken || fault == FAULT_SELF_SWAPPED;
+        return vandalise(c, find_reader(c, true), fault - FAULT_SELF_DROPPED);
     }
     return false;
 }

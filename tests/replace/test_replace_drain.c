@@ -248,6 +248,16 @@ Test(replace_drain, leftovers)
     script_run(&s);
     expect_left("renamed", id, true, false);
 
+    /* The same name in another schema: somebody moved it there. */
+    prepare();
+    o = add_left("000001", 0);
+    id = o->id;
+    (void)snprintf(o->schema, CATALOG_NAME, "theirs");
+    o->touched = true;
+    o->left = false;
+    script_run(&s);
+    expect_left("moved", id, true, false);
+
     prepare();
     o = add_left("000001", 0);
     id = o->id;
@@ -265,6 +275,28 @@ Test(replace_drain, leftovers)
                                  .reads = id};
     script_run(&s);
     expect_left("read by a statement", id, true, true);
+}
+
+/* A view that followed was left in its own schema. */
+Test(replace_drain, leftover_in_another_schema)
+{
+    prepare();
+    struct catalog_object *o = catalog_add(&s.catalog, "other schema",
+                                           "w_tmp_20250101_000000_000001", "materialized view", 0);
+    uint64_t id = o->id;
+    script_remember(&s, o, 0);
+    script_run(&s);
+    expect_left("due", id, false, false);
+    cr_expect(script_sent(&s, "DROP MATERIALIZED VIEW \"other schema\".\"w_tmp_"));
+
+    prepare();
+    o = catalog_add(&s.catalog, "other schema", "w_tmp_20250101_000000_000001", "materialized view",
+                    0);
+    id = o->id;
+    script_remember(&s, o, script_now_us(&s) + 3600000000);
+    script_run(&s);
+    expect_left("not yet", id, true, true);
+    cr_expect(eq(str, s.left[0].schema, "other schema"));
 }
 
 /* Another object has the name by now: what is remembered is forgotten, and nothing dropped. */

@@ -35,9 +35,11 @@ enum {
     "SELECT c.name, c.data_type FROM rw_catalog.rw_columns c WHERE c.relation_id = " id_           \
     " AND NOT c.is_hidden ORDER BY c.position"
 #define DEPENDENTS                                                                                 \
-    "SELECT x.objid, s.name, d.name, d.relation_type FROM rw_catalog.rw_depend x"                  \
+    "SELECT x.objid, x.refobjid, s.name, d.name, d.relation_type, o.name, d.definition, d.acl"     \
+    " FROM rw_catalog.rw_depend x"                                                                 \
     " LEFT JOIN rw_catalog.rw_relations d ON d.id = x.objid"                                       \
-    " LEFT JOIN rw_catalog.rw_schemas s ON s.id = d.schema_id WHERE x.refobjid = 10"
+    " LEFT JOIN rw_catalog.rw_schemas s ON s.id = d.schema_id"                                     \
+    " LEFT JOIN rw_catalog.rw_users o ON o.id = d.owner WHERE x.refobjid IN (10)"
 #define READS                                                                                      \
     "SELECT x.refobjid, s.name, d.name FROM rw_catalog.rw_depend x"                                \
     " LEFT JOIN rw_catalog.rw_relations d ON d.id = x.refobjid"                                    \
@@ -398,7 +400,9 @@ Test(replace_happy, text_that_is_no_replacement)
                                         ";",
                                         "SELECT 1",
                                         "CREATE MATERIALIZED VIEW mv AS SELECT 1",
-                                        "CREATE OR REPLACE VIEW v AS SELECT 1",
+                                        "CREATE VIEW v AS SELECT 1",
+                                        "CREATE OR REPLACE TABLE t (a INT)",
+                                        "CREATE OR REPLACE VIEW IF NOT EXISTS v AS SELECT 1",
                                         "CREATE OR REPLACE MATERIALIZED VIEW 'x' AS SELECT 1",
                                         "CREATE OR REPLACE MATERIALIZED VIEW mv AS SELECT 'x"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

@@ -82,8 +82,13 @@ Test(replace_plan, refusals)
     script_init(&s, 2, 7);
     (void)catalog_add(&s.catalog, "public", "reader", "sink", s.catalog.target_id);
     expect_plan("a dependent");
-    expect_line("Refused (0A000): replacing \"public.mv\" would lose what reads it\n"
-                "  Detail: The sink \"public.reader\" reads it");
+    expect_line("Dependent: sink \"public.reader\" stays on the old one: only views are moved\n");
+    expect_line("The old view is left: what stays reads it.\n");
+    script_again(&s);
+    s.settings.values[SETTING_DEPENDENTS] = REPLACE_DEPENDENTS_REFUSED;
+    expect_plan("a dependent, refused");
+    expect_line("Refused (2BP01): other objects depend on \"public.mv\" and mvswap.dependents is "
+                "refuse\n  Detail: sink \"public.reader\" reads it.\n");
 
     script_init(&s, 2, 7);
     s.settings.values[SETTING_ON_CHANGE] = REPLACE_CHANGE_FAILS;

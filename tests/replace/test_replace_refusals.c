@@ -108,37 +108,66 @@ Test(replace_refusals, grants_that_cannot_be_taken_back)
     cr_expect(not(script_sent(&s, "ALTER ")));
 }
 
+static const char *const reader_kinds[] = {"materialized view", "view",   "sink",
+                                           "subscription",      "source", "table"};
+
+/* By mvswap.dependents; and a view that is dropped first would take them along. */
 Test(replace_refusals, dependents)
 {
-    static const char *const kinds[] = {"materialized view", "view",   "sink",
-                                        "subscription",      "source", "table"};
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+    for (size_t i = 0; i < 2 * sizeof(reader_kinds) / sizeof(reader_kinds[0]); i++) {
+        const char *kind = reader_kinds[i / 2];
+        char says[64];
+        (void)snprintf(says, sizeof(says), "%s \"public.reader\" reads it.", kind);
         script_init(&s, 2, 7);
-        (void)catalog_add(&s.catalog, "public", "reader", kinds[i], s.catalog.target_id);
-        expect_refusal(&s, kinds[i], "0A000", "public.reader");
-        cr_expect(ne(ptr, strstr(s.error, kinds[i]), NULL));
+        (void)catalog_add(&s.catalog, "public", "reader", kind, s.catalog.target_id);
+        if (i % 2 == 0) {
+            s.settings.values[SETTING_DEPENDENTS] = REPLACE_DEPENDENTS_REFUSED;
+        } else {
+            s.settings.values[SETTING_ZERO_DOWNTIME] = REPLACE_ZERO_DOWNTIME_OFF;
+        }
+        expect_refusal(&s, kind, "2BP01", says);
         cr_expect(not(was_built(&s)));
     }
     script_init(&s, 2, 7);
+    s.settings.values[SETTING_DEPENDENTS] = REPLACE_DEPENDENTS_REFUSED;
     catalog_add(&s.catalog, "public", "reader", "view", s.catalog.target_id)->hidden = true;
-    expect_refusal(&s, "an invisible dependent", "0A000", "cannot see");
+    expect_refusal(&s, "an invisible dependent", "2BP01",
+                   "an object that this user cannot see reads it.");
 }
 
 Test(replace_refusals, creating_jobs)
 {
-    static const char *const jobs[] = {
-        "CREATE MATERIALIZED VIEW x AS SELECT a FROM mv",
-        "CREATE MATERIALIZED VIEW x AS SELECT a FROM public.\"mv\"",
-        "CREATE INDEX i ON MV(a)",
-        "CREATE SINK z FROM \"unterminated",
-        "NULL",
+    static const struct {
+        const char *job;
+        const char *sqlstate; /* "": it stays on the old view */
+        const char *says;
+    } rows[] = {
+        {"CREATE MATERIALIZED VIEW x AS SELECT a FROM mv", "", NULL},
+        {"CREATE MATERIALIZED VIEW x AS SELECT a FROM public.\"mv\"", "", NULL},
+        {"CREATE SINK k FROM mv WITH (connector = 'blackhole')", "", NULL},
+        {"CREATE INDEX i ON MV(a)", "55006", "an index is being created"},
+        {"CREATE SINK z FROM \"unterminated", "55000", "A job that is being created"},
+        {"CREATE MATERIALIZED VIEW x AS WITH mv AS (SELECT 1) SELECT * FROM mv", "55000",
+         "A job that is being created has a WITH query of the name \"mv\""},
+        {"CREATE MATERIALIZED VIEW x AS SELECT 1 FROM mv, other.mv", "55000", "another schema"},
+        {"NULL", "55000", "cannot read back"},
     };
-    for (size_t i = 0; i < sizeof(jobs) / sizeof(jobs[0]); i++) {
+    for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+        bool refuses = i % 2 == 1;
+        const char *sqlstate = refuses ? "2BP01" : rows[i / 2].sqlstate;
         script_init(&s, 2, 7);
         s.catalog.jobs[0] = "CREATE MATERIALIZED VIEW harmless AS SELECT 'mv' AS mv2 FROM t";
-        s.catalog.jobs[1] = jobs[i];
-        expect_refusal(&s, jobs[i], "0A000", "job");
-        cr_expect(not(was_built(&s)));
+        s.catalog.jobs[1] = rows[i / 2].job;
+        s.settings.values[SETTING_DEPENDENTS] =
+            refuses ? REPLACE_DEPENDENTS_REFUSED : REPLACE_DEPENDENTS_FOLLOW;
+        if (sqlstate[0] != 0) {
+            expect_refusal(&s, rows[i / 2].job, sqlstate, refuses ? "job" : rows[i / 2].says);
+            cr_expect(not(was_built(&s)));
+            continue;
+        }
+        script_run(&s);
+        cr_expect(script_kept_promise(&s), "%s: %s", rows[i / 2].job, s.problem);
+        cr_expect(eq(int, s.outcome, REPLACE_SUCCEEDED), "%s: %s", rows[i / 2].job, s.error);
     }
 }
 

@@ -120,8 +120,6 @@ Test(config, every_problem_is_told_with_its_line)
         {"[replace]\ncheck = SELECT true\n  FROM a\n",
          "3: SQL stands on one line here, without a ; behind a blank. Behind a blank it begins a "
          "comment.\n"},
-        {"[replace]\ndependents = keep\n",
-         "2: mvswap.dependents cannot be changed yet. This version knows its default only.\n"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct proxy_options o;

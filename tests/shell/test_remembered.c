@@ -38,14 +38,16 @@ static void expect(const char *family, const struct replace_left *left, size_t n
     const struct replace_left *is = remembered_find(m, family, &found);
     cr_assert(eq(sz, found, num), "%s", family);
     for (size_t i = 0; i < num; i++) {
+        cr_expect(eq(str, (char *)is[i].schema, (char *)left[i].schema), "%s", family);
         cr_expect(eq(str, (char *)is[i].name, (char *)left[i].name), "%s", family);
         cr_expect(eq(u64, is[i].id, left[i].id));
         cr_expect(eq(u64, is[i].until_us, left[i].until_us));
     }
 }
 
-static const struct replace_left two[] = {{"v_tmp_1", 7, 0}, {"v_tmp_2", 8, 1234567890123456}};
-static const struct replace_left one[] = {{"w_tmp_1", 9, 5}};
+static const struct replace_left two[] = {{"s", "v_tmp_1", 7, 0},
+                                          {"o o", "v_tmp_2", 8, 1234567890123456}};
+static const struct replace_left one[] = {{"s", "w_tmp_1", 9, 5}};
 
 Test(remembered, a_list_takes_the_place_of_the_one_before)
 {
@@ -65,14 +67,16 @@ Test(remembered, a_list_takes_the_place_of_the_one_before)
 
 Test(remembered, the_same_once_more_is_no_change)
 {
-    static const struct replace_left others[] = {
-        {"w_tmp_2", 9, 5}, {"w_tmp_1", 8, 5}, {"w_tmp_1", 9, 6}};
+    static const struct replace_left others[] = {{"s", "w_tmp_2", 9, 5},
+                                                 {"s", "w_tmp_1", 8, 5},
+                                                 {"s", "w_tmp_1", 9, 6},
+                                                 {"t", "w_tmp_1", 9, 5}};
     size_t forgotten = 77;
     cr_expect(eq(int, remembered_set(m, "a", NULL, 0, &forgotten), REMEMBERED_SAME));
     (void)set("a", one, 1);
     cr_expect(eq(int, remembered_set(m, "a", one, 1, &forgotten), REMEMBERED_SAME));
     cr_expect(eq(sz, forgotten, 0));
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         (void)set("a", &others[i], 1);
         expect("a", &others[i], 1);
         (void)set("a", one, 1);
@@ -109,20 +113,21 @@ Test(remembered, odd_names_survive_the_text)
         all_bytes[i - 1] = (char)i;
     }
     const struct replace_left odd[] = {
-        {all_bytes, UINT64_MAX, UINT64_MAX},
-        {"", 0, 0},
-        {" ", 1, 1},
-        {"%", 2, 2},
-        {"%41", 3, 3},
-        {"a\n%end 3", 4, 4},
-        {"%end 1", 5, 5},
+        {all_bytes, all_bytes, UINT64_MAX, UINT64_MAX},
+        {"", "", 0, 0},
+        {"", " ", 1, 1},
+        {" ", "", 1, 1},
+        {"%", "%", 2, 2},
+        {"%41", "%41", 3, 3},
+        {"a\n%end 3", "a\n%end 3", 4, 4},
+        {"%end 1", "%end 1", 5, 5},
     };
-    (void)set("\"d\".\"s\".\"v w\"", odd, 7);
+    (void)set("\"d\".\"s\".\"v w\"", odd, 8);
     (void)set(all_bytes, two, 2);
     (void)set("%end", one, 1);
     (void)set("", one, 1);
     expect_round_trip();
-    expect("\"d\".\"s\".\"v w\"", odd, 7);
+    expect("\"d\".\"s\".\"v w\"", odd, 8);
     expect(all_bytes, two, 2);
     expect("%end", one, 1);
     expect("", one, 1);
@@ -134,10 +139,10 @@ Test(remembered, the_text_is_one_line_for_each_object)
     (void)set("f", one, 1);
     struct buf text = text_of_all();
     cr_expect(eq(str, (char *)buf_text(&text),
-                 "mvswap state 1\n"
-                 "\"d\".\"s\".\"v%20w\" 7 0 v_tmp_1\n"
-                 "\"d\".\"s\".\"v%20w\" 8 1234567890123456 v_tmp_2\n"
-                 "f 9 5 w_tmp_1\n"
+                 "mvswap state 2\n"
+                 "\"d\".\"s\".\"v%20w\" 7 0 s v_tmp_1\n"
+                 "\"d\".\"s\".\"v%20w\" 8 1234567890123456 o%20o v_tmp_2\n"
+                 "f 9 5 s w_tmp_1\n"
                  "%end 3\n"));
     buf_cleanup(&text);
 }
@@ -153,7 +158,7 @@ Test(remembered, the_oldest_are_forgotten)
 {
     static struct replace_left many[LIMIT_REMEMBERED + 5];
     for (size_t i = 0; i < LIMIT_REMEMBERED + 5; i++) {
-        many[i] = (struct replace_left){.name = "n", .id = i};
+        many[i] = (struct replace_left){.schema = "s", .name = "n", .id = i};
     }
     cr_expect(eq(sz, set("old", two, 2), 0));
     cr_expect(eq(sz, set("a", many, LIMIT_REMEMBERED - 3), 0));
@@ -176,9 +181,9 @@ Test(remembered, the_oldest_are_forgotten)
 
 Test(remembered, names_have_a_cap_together)
 {
-    static char name[LIMIT_REMEMBERED_BYTES / 4];
+    static char name[LIMIT_REMEMBERED_BYTES / 8 + 1];
     memset(name, 'a', sizeof(name) - 1);
-    struct replace_left large = {.name = name};
+    struct replace_left large = {.schema = name, .name = name + 1};
     for (int i = 0; i < 4; i++) {
         char family[] = {(char)('a' + i), 0};
         cr_expect(eq(sz, set(family, &large, 1), 0));
@@ -199,35 +204,47 @@ static const struct {
     const char *why;
 } damaged[] = {
     {"", 1, "the end is missing"},
-    {"mvswap state 1", 1, "the line does not end"},
-    {"mvswap state 2\n%end 0\n", 1, "not a state file of this version"},
-    {"mvswap state 1 \n%end 0\n", 1, "not a state file of this version"},
-    {"\nmvswap state 1\n%end 0\n", 1, "not a state file of this version"},
-    {"mvswap state 1\n", 2, "the end is missing"},
-    {"mvswap state 1\nf 1 2 n\n", 3, "the end is missing"},
-    {"mvswap state 1\nf 1 2 n\n%end 0\n", 3, "the number of lines is another"},
-    {"mvswap state 1\nf 1 2 n\n%end 2\n", 3, "the number of lines is another"},
-    {"mvswap state 1\n%end \n", 2, "the number of lines is another"},
-    {"mvswap state 1\n%end 0 \n", 2, "the number of lines is another"},
-    {"mvswap state 1\n%end 0", 2, "the line does not end"},
-    {"mvswap state 1\n%end 0\n\n", 3, "nothing may stand behind the end"},
-    {"mvswap state 1\n%end 0\nf 1 2 n\n", 3, "nothing may stand behind the end"},
-    {"mvswap state 1\n\n%end 0\n", 2, "expected a family, two numbers and a name"},
-    {"mvswap state 1\nf 1 2\n%end 1\n", 2, "expected a family, two numbers and a name"},
-    {"mvswap state 1\nf 1 2 n n\n%end 1\n", 2, "expected a family, two numbers and a name"},
-    {"mvswap state 1\nf 1 2 n\nf  1 2 n\n%end 2\n", 3, "expected a family, two numbers and a name"},
-    {"mvswap state 1\nf -1 2 n\n%end 1\n", 2, "expected a family, two numbers and a name"},
-    {"mvswap state 1\nf 1x 2 n\n%end 1\n", 2, "expected a family, two numbers and a name"},
-    {"mvswap state 1\nf 1 18446744073709551616 n\n%end 1\n", 2,
-     "expected a family, two numbers and a name"},
-    {"mvswap state 1\nf 1 2 n%\n%end 1\n", 2, "expected a family, two numbers and a name"},
-    {"mvswap state 1\nf 1 2 n%4\n%end 1\n", 2, "expected a family, two numbers and a name"},
-    {"mvswap state 1\nf 1 2 n%4g\n%end 1\n", 2, "expected a family, two numbers and a name"},
-    {"mvswap state 1\nf 1 2 n%4e\n%end 1\n", 2, "expected a family, two numbers and a name"},
-    {"mvswap state 1\nf 1 2 n%00\n%end 1\n", 2, "expected a family, two numbers and a name"},
-    {"mvswap state 1\nf%00 1 2 n\n%end 1\n", 2, "expected a family, two numbers and a name"},
-    {"mvswap state 1\nf 1 2 \xc3\xa4\n%end 1\n", 2, "expected a family, two numbers and a name"},
-    {"mvswap state 1\nf 1 2 n\tn\n%end 1\n", 2, "expected a family, two numbers and a name"},
+    {"mvswap state 2", 1, "the line does not end"},
+    {"mvswap state 1\n%end 0\n", 1, "not a state file of this version"},
+    {"mvswap state 2 \n%end 0\n", 1, "not a state file of this version"},
+    {"\nmvswap state 2\n%end 0\n", 1, "not a state file of this version"},
+    {"mvswap state 2\n", 2, "the end is missing"},
+    {"mvswap state 2\nf 1 2 s n\n", 3, "the end is missing"},
+    {"mvswap state 2\nf 1 2 s n\n%end 0\n", 3, "the number of lines is another"},
+    {"mvswap state 2\nf 1 2 s n\n%end 2\n", 3, "the number of lines is another"},
+    {"mvswap state 2\n%end \n", 2, "the number of lines is another"},
+    {"mvswap state 2\n%end 0 \n", 2, "the number of lines is another"},
+    {"mvswap state 2\n%end 0", 2, "the line does not end"},
+    {"mvswap state 2\n%end 0\n\n", 3, "nothing may stand behind the end"},
+    {"mvswap state 2\n%end 0\nf 1 2 s n\n", 3, "nothing may stand behind the end"},
+    {"mvswap state 2\n\n%end 0\n", 2, "expected a family, two numbers, a schema and a name"},
+    {"mvswap state 2\nf 1 2\n%end 1\n", 2, "expected a family, two numbers, a schema and a name"},
+    {"mvswap state 2\nf 1 2 s n n\n%end 1\n", 2,
+     "expected a family, two numbers, a schema and a name"},
+    {"mvswap state 2\nf 1 2 s n\nf  1 2 s n\n%end 2\n", 3,
+     "expected a family, two numbers, a schema and a name"},
+    {"mvswap state 2\nf -1 2 s n\n%end 1\n", 2,
+     "expected a family, two numbers, a schema and a name"},
+    {"mvswap state 2\nf 1x 2 s n\n%end 1\n", 2,
+     "expected a family, two numbers, a schema and a name"},
+    {"mvswap state 2\nf 1 18446744073709551616 s n\n%end 1\n", 2,
+     "expected a family, two numbers, a schema and a name"},
+    {"mvswap state 2\nf 1 2 s n%\n%end 1\n", 2,
+     "expected a family, two numbers, a schema and a name"},
+    {"mvswap state 2\nf 1 2 s n%4\n%end 1\n", 2,
+     "expected a family, two numbers, a schema and a name"},
+    {"mvswap state 2\nf 1 2 s n%4g\n%end 1\n", 2,
+     "expected a family, two numbers, a schema and a name"},
+    {"mvswap state 2\nf 1 2 s n%4e\n%end 1\n", 2,
+     "expected a family, two numbers, a schema and a name"},
+    {"mvswap state 2\nf 1 2 s n%00\n%end 1\n", 2,
+     "expected a family, two numbers, a schema and a name"},
+    {"mvswap state 2\nf%00 1 2 s n\n%end 1\n", 2,
+     "expected a family, two numbers, a schema and a name"},
+    {"mvswap state 2\nf 1 2 s \xc3\xa4\n%end 1\n", 2,
+     "expected a family, two numbers, a schema and a name"},
+    {"mvswap state 2\nf 1 2 s n\tn\n%end 1\n", 2,
+     "expected a family, two numbers, a schema and a name"},
 };
 
 /* From an allocation of exactly its size: the sanitizer guards the end. */
@@ -253,7 +270,7 @@ Test(remembered, damage_is_told_with_its_line)
         m = remembered_new();
     }
     struct remembered_damage damage;
-    cr_expect(not(read_exact("mvswap state 1\nf 1 2 \0\n%end 1\n", 30, &damage)));
+    cr_expect(not(read_exact("mvswap state 2\nf 1 2 s \0\n%end 1\n", 32, &damage)));
 }
 
 /* A file that was cut off anywhere is damaged. */
