@@ -95,3 +95,13 @@ def world(shared):
     shared.reset()
     yield shared
     shared.assert_clean()
+
+
+@pytest.fixture(scope="module")
+def stages():
+    """See dependents.py, which needs this file."""
+    from dependents import Stages
+
+    running = Stages()
+    yield running
+    running.close()
