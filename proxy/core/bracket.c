@@ -26,120 +26,8 @@
 #include "limits.h"
 #include "refusal.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-void bracket_cleanup(struct bracket *b)
-{
-    buf_cleanup(&b->refusal);
-    buf_cleanup(&b->body);
-    *b = (struct bracket){.waiting_ready = -1};
-}
-
-static uint64_t load_u64(const uint8_t *at)
-{
-    uint64_t value = 0;
-    memcpy(&value, at, sizeof(value));
-    return value;
-}
-
-/* A counter through a keyed mixer (the finaliser of splitmix64). */
-void make_nonce(struct session *s, char out_nonce[NONCE_LEN + 1])
-{
-    uint64_t x = load_u64(s->config.nonce_seed) + ++s->nonces * UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    x ^= (x >> 31) ^ load_u64(s->config.nonce_seed + 8);
-    (void)snprintf(out_nonce, NONCE_LEN + 1, "mvswap_%016" PRIx64, x);
-}
-
-bool may_intercept(const struct session *s)
-{
-    return s->kind == SERVER_MAYBE_RISINGWAVE && !s->other_encoding && !s->copy_in;
-}
-
-bool bracket_begin_sending(struct session *s, uint8_t tag, const uint8_t *body, size_t len,
-                           uint8_t sent_tag, const uint8_t *sent, size_t sent_len)
-{
-    struct bracket *b = &s->bracket;
-    bracket_cleanup(b);
-    b->tag = tag;
-    buf_add(&b->body, body, len);
-    if (buf_failed(&b->body)) {
-        bracket_cleanup(b);
-        return false;
-    }
-    make_nonce(s, b->first);
-    make_nonce(s, b->last);
-    struct buf *out = output_kept(&s->out[SERVER]);
-    wire_add_query(out, b->first);
-    if (sent != NULL) {
-        wire_add_message(out, sent_tag, sent, sent_len);
-    }
-    wire_add_sync(out);
-    wire_add_query(out, b->last);
-    session_enter(s, SESSION_BRACKET);
-    walk_stop(&s->walk[CLIENT]);
-    s->peek_at = 0;
-    return true;
-}
-
-bool bracket_begin(struct session *s, uint8_t tag, const uint8_t *body, size_t len)
-{
-    return bracket_begin_sending(s, tag, body, len, tag, body, len);
-}
-
-bool bracket_begin_if_candidate(struct session *s, const uint8_t *text, size_t len)
-{
-    struct candidate candidate = {0};
-    /* The NUL behind the text goes along. */
-    if (!may_intercept(s) || !candidate_find(text, len, &candidate) ||
-        !bracket_begin(s, CLIENT_QUERY, text, len + 1)) {
-        return false;
-    }
-    s->bracket.candidate = candidate;
-    return true;
-}
-
-bool bracket_begin_query(struct session *s, const uint8_t *text, size_t len, enum batch_part part)
-{
-    struct candidate candidate = {.rest = len};
-    /* One that holds no candidate goes the same way: its end must be known. */
-    bool found = candidate_find(text, len, &candidate);
-    if (!bracket_begin(s, CLIENT_QUERY, text, len + 1)) {
-        return false;
-    }
-    s->bracket.part = part;
-    s->bracket.asks = found;
-    s->bracket.candidate = candidate;
-    return true;
-}
-
-bool bracket_send_rest(struct session *s)
-{
-    struct bracket *b = &s->bracket;
-    if (b->part == PART_RUNS) {
-        batch_put_back(s, b->candidate.rest);
-        bracket_cleanup(b);
-        batch_run(s);
-        return true;
-    }
-    size_t rest = b->candidate.rest;
-    size_t len = b->tag == CLIENT_QUERY ? buf_len(&b->body) - 1 - rest : 0;
-    if (len == 0) {
-        return false;
-    }
-    struct buf body = {0};
-    buf_swap(&body, &b->body);
-    if (!bracket_begin_if_candidate(s, buf_bytes(&body) + rest, len)) {
-        bracket_cleanup(b);
-        wire_add_message(output_kept(&s->out[SERVER]), CLIENT_QUERY, buf_bytes(&body) + rest,
-                         len + 1);
-    }
-    buf_cleanup(&body);
-    return true;
-}
 
 /* Now it is known that the waiting ReadyForQuery is not ours. */
 static void release_ready(struct session *s)
@@ -171,6 +59,13 @@ static bool is_withheld(const struct session *s, uint8_t tag)
 
 enum walk_act bracket_start(struct session *s, const struct wire_header *header)
 {
+    enum walk_act act = WALK_FORWARD;
+    if (follow_withholds(s, header, &act)) {
+        return act;
+    }
+    if (s->bracket.stage == BRACKET_BEFORE) {
+        answers_note(s, header->tag);
+    }
     if (is_withheld(s, header->tag)) {
         release_ready(s);
         s->bracket.took_effect = true;
@@ -310,6 +205,13 @@ static void finish(struct session *s)
 {
     struct bracket *b = &s->bracket;
     bool ours = is_ours(b);
+    if (b->stage != BRACKET_ENDED) {
+        parsed_settle(&s->parsed); /* all up to the first nonce is answered */
+    }
+    if (s->follow.step != FOLLOW_NOTHING && s->follow.step != FOLLOW_CLOSES && b->first_came) {
+        follow_go_on(s);
+        return;
+    }
     if (ours && s->cancel_way != CANCEL_NONE) {
         b->stage = BRACKET_ENDED;
         /* Our answer must not come inside a message that the client has in part. */
@@ -336,6 +238,7 @@ static void finish(struct session *s)
     session_enter(s, skipping ? SESSION_SKIPPING : SESSION_RELAY);
     bracket_cleanup(b);
     batch_cleanup(&s->batch);
+    follow_cleanup(&s->follow);
     resume_client(s);
 }
 
@@ -352,19 +255,24 @@ static void on_ready(struct session *s, uint8_t status)
     struct bracket *b = &s->bracket;
     switch (b->stage) {
     case BRACKET_FIRST_READY:
-        s->status = status;
+        session_set_status(s, status);
         b->stage = BRACKET_ANSWER;
         break;
     case BRACKET_LAST_READY:
-        s->status = status;
+        session_set_status(s, status);
         finish(s);
         break;
     case BRACKET_BEFORE:
+        parsed_ready(&s->parsed);
+        release_ready(s);
+        b->waiting_ready = status;
+        break;
     case BRACKET_ANSWER:
         release_ready(s);
         b->waiting_ready = status;
         break;
     case BRACKET_ENDED:
+    case BRACKET_PEEKS:
         break; /* nothing was asked */
     }
 }
@@ -388,6 +296,14 @@ static void on_error(struct session *s, const struct wire_header *header, const 
     }
     release_ready(s);
     b->failed |= b->stage == BRACKET_ANSWER;
+    if (b->stage == BRACKET_ANSWER && s->follow.step != FOLLOW_NOTHING &&
+        s->follow.step != FOLLOW_CLOSES) {
+        return; /* of a message of ours */
+    }
+    if (b->stage == BRACKET_BEFORE) {
+        behind_relay_error(s, whole, WIRE_HEADER_LEN + (size_t)header->body_len, lasting);
+        return;
+    }
     if (b->part == PART_CHECKED && b->stage == BRACKET_ANSWER &&
         batch_is_good_syntax(error.message)) {
         b->took_effect = true;
@@ -417,6 +333,11 @@ void bracket_message(struct session *s, const struct wire_header *header, const 
     case SERVER_PARAMETER_STATUS:
         note_parameter(s, whole + WIRE_HEADER_LEN, header->body_len);
         session_relay(s, CLIENT, whole, WIRE_HEADER_LEN + (size_t)header->body_len, lasting);
+        break;
+    case SERVER_PARAMETER_DESCRIPTION:
+    case SERVER_ROW_DESCRIPTION:
+    case SERVER_NO_DATA:
+        follow_answer(s, header, whole);
         break;
     default:
         on_ready(s, wire_read_u8(&body));

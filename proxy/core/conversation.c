@@ -137,6 +137,9 @@ static bool grant(struct session *s, const struct replace_request *request)
     case REPLACE_SLOT:
         shares_ask_slot(s);
         return false;
+    case REPLACE_READERS:
+        shares_ask_readers(s, request->since_ms);
+        return false;
     case REPLACE_END_SLOT:
         shares_end_slot(s);
         replace_result(t->engine, &(struct replace_result){.kind = REPLACE_OK}, s->now);
@@ -159,6 +162,7 @@ static void drive(struct session *s)
             return;
         }
         more = replace_next(s->talk.engine, &request);
+        shares_publish_moved(s);
         if (more) {
             answer_log_step(s);
             answer_notices(s);
@@ -307,7 +311,7 @@ void conversation_message(struct session *s, const struct wire_header *header, c
         break;
     case SERVER_READY_FOR_QUERY:
         if (header->body_len == 1) {
-            s->status = body[0];
+            session_set_status(s, body[0]);
         }
         if (t->wait == ENGINE_WAITS_RESULT && t->end != END_BY_NONCE) {
             result_came(s);

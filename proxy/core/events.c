@@ -25,7 +25,9 @@ static void on_client_end(struct session *s, bool broken)
             session_close(s, "client connection lost");
         } else if (s->state != SESSION_BRACKET && s->state != SESSION_CONNECTING) {
             session_pass_half_close(s);
-        } /* else passed on when the server is there, or when the bracket ends */
+        } else {
+            follow_peek(s);
+        } /* passed on when the server is there, or when the bracket ends */
         break;
     default:
         s->client_left = true;
@@ -150,6 +152,12 @@ void session_event(struct session *s, const struct session_event *event, struct 
     case EVENT_SLOT:
     case EVENT_SLOT_REFUSED:
         shares_slot(s, event->kind == EVENT_SLOT);
+        break;
+    case EVENT_READERS:
+        shares_readers(s, event->num_readers);
+        break;
+    case EVENT_MOVED:
+        follow_heard_moved(s, event->moved, event->moved_len);
         break;
     case EVENT_DEADLINE:
         on_deadline(s);

@@ -105,6 +105,9 @@ static bool begin_parse(struct session *s, const uint8_t *body, size_t len)
     struct buf other = {0};
     add_substitute(s, &text, parse.text);
     bool substituted = buf_failed(&text) || buf_len(&text) != 0;
+    if (parse.name[0] == 0) {
+        parsed_forget(&s->parsed, parse.name); /* gone even if this one fails */
+    }
     if (substituted) {
         wire_add_text(&other, parse.name);
         buf_add(&other, buf_bytes(&text), buf_len(&text));
@@ -199,6 +202,7 @@ void extended_took_effect(struct session *s)
     switch (s->bracket.tag) {
     case CLIENT_PARSE:
         parse = read_parse(body, len);
+        follow_parsed(s, body, len, !is_ours(parse.text, strlen(parse.text)));
         keep_statement(s, &parse);
         break;
     case CLIENT_BIND:

@@ -43,7 +43,8 @@ static uint32_t collected_most(const struct session *s, uint8_t tag)
     case CLIENT_PARSE:
         return statement;
     case CLIENT_BIND:
-        return prepared_is_empty(&s->prepared) ? LIMIT_WHOLE_MESSAGE : statement;
+        return prepared_is_empty(&s->prepared) && !follow_is_on(s) ? LIMIT_WHOLE_MESSAGE
+                                                                   : statement;
     case CLIENT_DESCRIBE:
     case CLIENT_EXECUTE:
     case CLIENT_CLOSE:
@@ -59,10 +60,14 @@ static uint32_t collected_most(const struct session *s, uint8_t tag)
 /* A message goes to the server. */
 static void count_message(struct session *s, uint8_t tag)
 {
+    if (!s->unsynced && s->answered >= s->asked) {
+        s->busy_since = s->now.mono_ms;
+    }
     switch (tag) {
+    case CLIENT_SYNC:
     case CLIENT_QUERY:
     case CLIENT_FUNCTION_CALL:
-    case CLIENT_SYNC:
+        follow_note_barrier(s, tag);
         s->asked++;
         s->unsynced = false;
         break;
@@ -89,6 +94,7 @@ static enum walk_act start_in_relay(struct session *s, const struct wire_header 
     }
     count_message(s, header->tag);
     extended_passes_unseen(s, header->tag);
+    follow_passes_unseen(s, header->tag);
     return WALK_FORWARD;
 }
 
@@ -155,7 +161,7 @@ static void password(struct session *s, const uint8_t *body, size_t len)
     s->auth = AUTH_NOTHING;
 }
 
-/* A message in one piece. True: it concerns a candidate and is with the server, in a bracket. */
+/* A message in one piece. True: it is with the server, in a bracket, or another is in its place. */
 static bool begins_bracket(struct session *s, uint8_t tag, const uint8_t *body, size_t len)
 {
     switch (tag) {
@@ -165,9 +171,13 @@ static bool begins_bracket(struct session *s, uint8_t tag, const uint8_t *body, 
                (batch_begin_if_settings(s, body, len - 1) ||
                 bracket_begin_if_candidate(s, body, len - 1));
     case CLIENT_PARSE:
+        return extended_begin_if_concerned(s, tag, body, len) || follow_takes_parse(s, body, len);
     case CLIENT_BIND:
-    case CLIENT_EXECUTE:
     case CLIENT_CLOSE:
+        return follow_takes(s, tag, body, len) || extended_begin_if_concerned(s, tag, body, len);
+    case CLIENT_DESCRIBE:
+        return follow_takes(s, tag, body, len);
+    case CLIENT_EXECUTE:
         return extended_begin_if_concerned(s, tag, body, len);
     default:
         return false;

@@ -10,6 +10,7 @@
 
 static enum walk_act start_in_relay(struct session *s, const struct wire_header *header)
 {
+    answers_note(s, header->tag);
     switch (header->tag) {
     case SERVER_BACKEND_KEY_DATA:
         if (s->ready_seen) {
@@ -25,6 +26,12 @@ static enum walk_act start_in_relay(struct session *s, const struct wire_header 
         s->copy_in = true;
         return WALK_FORWARD;
     case SERVER_ERROR_RESPONSE:
+        s->copy_in = false;
+        if (s->kind == SERVER_MAYBE_RISINGWAVE && header->body_len <= LIMIT_SERVER_MESSAGE) {
+            return WALK_COLLECT;
+        }
+        parsed_error(&s->parsed, ERROR_OF_ANY);
+        return WALK_FORWARD;
     case SERVER_COMMAND_COMPLETE:
         s->copy_in = false;
         return WALK_FORWARD;
@@ -108,8 +115,9 @@ void note_parameter(struct session *s, const uint8_t *body, size_t len)
 
 static void on_ready(struct session *s, struct wire_reader *body)
 {
-    s->status = wire_read_u8(body);
+    session_set_status(s, wire_read_u8(body));
     s->copy_in = false;
+    parsed_ready(&s->parsed);
     if (s->status == 'I') {
         own_end_transaction(s);
     }
@@ -140,6 +148,10 @@ static void relayed_message(struct session *s, const struct wire_header *header,
     struct wire_reader body = wire_reader_over(whole + WIRE_HEADER_LEN, header->body_len);
     if (header->tag == SERVER_BACKEND_KEY_DATA) {
         on_key(s, whole + WIRE_HEADER_LEN, header->body_len);
+        return;
+    }
+    if (header->tag == SERVER_ERROR_RESPONSE) {
+        behind_relay_error(s, whole, WIRE_HEADER_LEN + (size_t)header->body_len, lasting);
         return;
     }
     if (header->tag == SERVER_READY_FOR_QUERY && !s->ready_seen) {

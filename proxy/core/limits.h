@@ -25,6 +25,25 @@ enum {
      * the longest; more than any migration tool keeps. Over it the oldest are forgotten. */
     LIMIT_PREPARED = 4 * 1024 * 1024,
     LIMIT_PREPARED_NUM = 256,
+    /* Other statements that a session has prepared, so that they can follow a swap: bytes of their
+     * Parses, and how many. Rails keeps 1000, the others 100 to 512, mostly of less than 1 KiB.
+     * What is over it is not followed ahead (docs/prepared.md), and counted. */
+    LIMIT_PARSED = 2 * 1024 * 1024,
+    LIMIT_PARSED_NUM = 2000,
+    /* ... of all sessions of the process: a thousand clients with a few hundred statements each. */
+    LIMIT_PARSED_PROCESS = 128 * 1024 * 1024,
+    /* Names of what stood in for one statement, which stay on the server as long as it does: a
+     * hundred swaps. What is over it stays until the session ends. */
+    LIMIT_STAND_INS = 100 * 24,
+    /* Parses and Syncs whose answers have not come: more than any driver pipelines. Over it the
+     * order of the answers is found out anew. */
+    LIMIT_PARSED_SENT = 1024,
+    /* Names that have moved and that a session has not compared with its statements yet; over it
+     * all of its statements count as old. An idle session holds no more. */
+    LIMIT_MOVED = 1024,
+    /* Names that have moved, of the whole process, for workers that have not told their sessions
+     * yet. */
+    LIMIT_SWAPS = 64 * 1024,
     /* Client bytes kept while a replacement runs; then the client is not read until it ends. Enough
      * for the pipelines drivers send; more would be memory a client chooses. */
     LIMIT_HELD_PAUSE = 256 * 1024,

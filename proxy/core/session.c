@@ -98,6 +98,10 @@ bool session_next_action(struct session *s, struct action *out_action)
         out_action->num_families = s->num_families;
     } else if (out_action->kind == ACTION_REMEMBER) {
         shares_hand_out(s, out_action);
+    } else if (out_action->kind == ACTION_COUNT_READERS) {
+        out_action->since_ms = s->readers_before;
+    } else if (out_action->kind == ACTION_MOVED) {
+        shares_hand_out_moved(s, out_action);
     } else if (out_action->kind == ACTION_CANCEL) {
         out_action->key = s->requested_key;
     } else if (out_action->kind == ACTION_CANCEL_SERVER) {
@@ -116,6 +120,7 @@ struct session *session_new(const struct session_config *config, struct moment n
     s->config.settings = (struct replace_settings){0};
     s->now = now;
     s->status = 'I';
+    s->reads_since = MOMENT_NEVER;
     s->bracket.waiting_ready = -1;
     s->deadline = now.mono_ms + LIMIT_LOGIN_MS;
     buf_init(&s->startup, LIMIT_STARTUP_PACKET + LIMIT_CHUNK);
@@ -148,6 +153,11 @@ void session_free(struct session *s)
     bracket_cleanup(&s->bracket);
     batch_cleanup(&s->batch);
     prepared_cleanup(&s->prepared);
+    parsed_cleanup(&s->parsed);
+    buf_cleanup(&s->moved);
+    buf_cleanup(&s->moved_out);
+    buf_cleanup(&s->moved_given);
+    follow_cleanup(&s->follow);
     own_forget(s);
     shares_cleanup(s);
     conversation_cleanup(&s->talk);
@@ -202,6 +212,22 @@ void session_fail_for_shutdown(struct session *s)
 {
     session_fail(s, "57P01", "terminating connection due to administrator command",
                  "The proxy is shutting down.");
+}
+
+void session_set_status(struct session *s, uint8_t status)
+{
+    if (status == 'I') {
+        s->reads_since = MOMENT_NEVER;
+    } else if (s->reads_since == MOMENT_NEVER) {
+        s->reads_since = s->busy_since;
+    }
+    s->status = status;
+}
+
+uint64_t session_reads_since(const struct session *s)
+{
+    return s->kind == SERVER_MAYBE_RISINGWAVE && s->state != SESSION_CLOSING ? s->reads_since
+                                                                             : MOMENT_NEVER;
 }
 
 void session_count_answer(struct session *s)
@@ -272,6 +298,7 @@ void session_feed(struct session *s, enum side from, const uint8_t *in, size_t i
                   in_len);
         if (from == CLIENT) {
             notice_client_leaving(s);
+            follow_peek(s);
         }
         break;
     }
@@ -296,9 +323,21 @@ size_t session_memory(const struct session *s)
     return buf_len(&s->startup) + buf_len(&s->walk[CLIENT].held) + buf_len(&s->walk[SERVER].held) +
            output_pending(&s->out[CLIENT]) + output_pending(&s->out[SERVER]) +
            buf_len(&s->bracket.body) + buf_len(&s->batch.text) + s->prepared.memory +
+           s->parsed.memory + buf_len(&s->follow.shape) + buf_len(&s->follow.new_shape) +
            buf_len(&s->talk.rows.texts) + buf_len(&s->talk.error) +
            settings_memory(&s->config.settings) + settings_memory(&s->settings) +
            (s->outside != NULL ? settings_memory(s->outside) : 0);
+}
+
+size_t session_kept(const struct session *s, uint64_t *out_num_over)
+{
+    *out_num_over = s->parsed.num_over;
+    return s->parsed.memory;
+}
+
+void session_set_kept_full(struct session *s, bool full)
+{
+    s->kept_full = full;
 }
 
 void session_set_pressed(struct session *s, bool pressed)
@@ -307,6 +346,7 @@ void session_set_pressed(struct session *s, bool pressed)
     /* Not the one that is being asked about or carried out. */
     if (pressed && s->state != SESSION_BRACKET && s->state != SESSION_REPLACING) {
         prepared_forget_candidates(&s->prepared);
+        parsed_cleanup(&s->parsed);
     }
 }
 
@@ -316,7 +356,8 @@ bool session_wants_read(const struct session *s, enum side from)
     if (s->state == SESSION_CLOSING) {
         return true; /* swallowed: so that the peer reads our last words before a reset */
     }
-    size_t held_most = s->pressed ? 1 : LIMIT_HELD_PAUSE;
+    bool peeks = s->state == SESSION_BRACKET && s->bracket.stage == BRACKET_PEEKS;
+    size_t held_most = s->pressed && !peeks ? 1 : LIMIT_HELD_PAUSE;
     if (from == CLIENT && s->walk[CLIENT].state == WALK_STOPPED &&
         buf_len(&s->walk[CLIENT].held) >= held_most) {
         return false;

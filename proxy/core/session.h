@@ -51,6 +51,8 @@ enum session_event_kind {
     EVENT_TURNED_AWAY,    /* it is not to be had: there are too many sessions */
     EVENT_CANCEL,         /* somebody sent this session's cancel key */
     EVENT_CANCEL_DONE,    /* the cancel that was asked for is done, or given up */
+    EVENT_READERS,        /* `num_readers`, as was asked for */
+    EVENT_MOVED,          /* names mean other objects now: `moved` */
     SESSION_EVENT_COUNT
 };
 struct session_event {
@@ -60,6 +62,10 @@ struct session_event {
     /* EVENT_LOCKED: what is remembered of the first family; valid for the call. */
     const struct replace_left *left;
     size_t num_left;
+    /* EVENT_MOVED: names, each with its NUL; NULL: which, is not known. Valid for the call. */
+    const char *moved;
+    size_t moved_len;
+    size_t num_readers; /* EVENT_READERS */
 };
 
 enum action_kind {
@@ -70,6 +76,10 @@ enum action_kind {
     ACTION_UNLOCK,         /* release them, or leave the queue for them */
     ACTION_REMEMBER,       /* `left` is what is to be remembered of the first of `families`, in
                             * place of what was; comes while the lock is held */
+    ACTION_COUNT_READERS,  /* how many other sessions of the process have session_reads_since before
+                            * `since_ms`? Then EVENT_READERS */
+    ACTION_MOVED,          /* `moved`, names each with its NUL, mean other objects now: tell
+                            * EVENT_MOVED to all sessions of the process, this one as well */
     ACTION_TAKE_SLOT,      /* take a slot for a build in the registry, then EVENT_SLOT or
                             * EVENT_SLOT_REFUSED */
     ACTION_END_SLOT,       /* give it back, or leave the queue for it */
@@ -108,6 +118,9 @@ struct action {
     size_t num_families;
     const struct replace_left *left;
     size_t num_left;
+    const char *moved;
+    size_t moved_len;
+    uint64_t since_ms;
     struct cancel_key key;
     struct session_report report;
 };
@@ -128,14 +141,23 @@ void session_settle(struct session *s);
  * prepared candidates, answers to SQL of ours, output not taken. The shell adds them up over all
  * sessions. */
 size_t session_memory(const struct session *s);
+/* session_kept: how much of that are prepared statements that are to follow a swap, and (in
+ * *out_num_over) how many could not be kept for that so far because of a limit. */
+size_t session_kept(const struct session *s, uint64_t *out_num_over);
+/* session_set_kept_full: their sum is over LIMIT_PARSED_PROCESS, or is not any more: no more are
+ * kept. */
+void session_set_kept_full(struct session *s, bool full);
 /* session_set_pressed: the sum is over LIMIT_PROCESS, or is not any more. A pressed session forgets
- * its prepared candidates, lets larger statements pass unseen, and does not read a client whose
+ * its prepared statements, lets larger statements pass unseen, and does not read a client whose
  * bytes it would only hold. */
 void session_set_pressed(struct session *s, bool pressed);
 /* Should more be read from this side now? Each direction stops only for its own destination. */
 bool session_wants_read(const struct session *s, enum side from);
 /* Monotonic ms at which EVENT_DEADLINE is due, or MOMENT_NEVER. */
 uint64_t session_deadline(const struct session *s);
+/* Monotonic ms since when it may have been in the READ ONLY transaction that it is in (RisingWave
+ * has no other), or MOMENT_NEVER. */
+uint64_t session_reads_since(const struct session *s);
 /* For the status line: does a replacement run? */
 bool session_is_replacing(const struct session *s);
 

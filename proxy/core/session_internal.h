@@ -1,5 +1,6 @@
 /*
- * session_internal: what the files of the session share. Not for others: see session.h.
+ * session_internal: what the files of the session share. Not for others: see session.h. It is long
+ * because it is the one list of them.
  *
  *     session.c        life and death: states, actions, closing
  *     events.c         what happens besides bytes
@@ -10,6 +11,9 @@
  *     bracket.c        ... and refuses first (docs/architecture.md)
  *     refusal.c        the words of that refusal
  *     extended.c       which messages of the extended protocol go in a bracket, what is kept
+ *     follow.c         prepared statements follow a swap: ahead, at their next Bind
+ *     follow_rounds.c  ... how they are parsed again
+ *     behind.c         ... or behind, when an Execute has failed
  *     batch.c          Query messages that hold settings of ours
  *     own.c            SET, RESET and SHOW of settings of ours
  *     cancel.c         cancels of this session, and those that are not ours to carry out
@@ -24,6 +28,7 @@
 
 #include "buf.h"
 #include "candidate.h"
+#include "parsed.h"
 #include "prepared.h"
 #include "result_rows.h"
 #include "session.h"
@@ -77,7 +82,9 @@ enum bracket_stage {
     BRACKET_FIRST_READY, /* it has; its ReadyForQuery is next */
     BRACKET_ANSWER,      /* now comes the answer to the candidate, then that to our Sync */
     BRACKET_LAST_READY,  /* the second nonce's error came; its ReadyForQuery ends the bracket */
-    BRACKET_ENDED /* it is ours; waiting until a cancel that is on its way has come to the server */
+    BRACKET_ENDED, /* it is ours; waiting until a cancel that is on its way has come to the server
+                    */
+    BRACKET_PEEKS  /* of follow.c: nothing is asked; the client's next message decides */
 };
 
 enum { NONCE_LEN = 23 /* mvswap_ and 16 hexadecimal digits */ };
@@ -102,6 +109,33 @@ struct bracket {
     const struct prepared_portal *portal; /* of an Execute; kept while client bytes are held */
 };
 
+/* A Bind of a statement that is old or not in place: what the bracket asks about it. */
+enum follow_step {
+    FOLLOW_NOTHING, /* it is none of follow.c */
+    FOLLOW_WAITS,   /* with which parameters is the new one, whose columns are others? */
+    FOLLOW_LOOKS,   /* what does the old one describe? */
+    FOLLOW_TRIES,   /* can its text be parsed again, under a name of ours, and describe the same? */
+    FOLLOW_SWITCHES, /* then the same under its own name */
+    FOLLOW_CLOSES    /* a Close of the client's: of what stands in as well */
+};
+/* What has not been compared with the kept statements yet. */
+enum moved_what { MOVED_NOTHING, MOVED_NAMES, MOVED_ANYTHING };
+struct follow {
+    enum follow_step step;
+    char new_name[NONCE_LEN + 1];
+    struct buf parameters; /* ParameterDescription of the old one: what the new one is given */
+    struct buf shape;      /* tag and body of its RowDescription or NoData */
+    struct buf new_shape;  /* ... of the new one */
+    bool parsed;           /* ParseComplete came in this step */
+    unsigned own_closes;   /* FOLLOW_CLOSES: the next CloseCompletes are of ours */
+};
+
+/* What the server's last answers were, for behind.c. */
+struct answered {
+    bool row;       /* of the statement that runs, at least one */
+    bool suspended; /* a portal is; nothing was bound since */
+};
+
 /* The engine's conversation. */
 enum engine_wait {
     ENGINE_IDLE,
@@ -109,6 +143,7 @@ enum engine_wait {
     ENGINE_WAITS_TIME,
     ENGINE_WAITS_LOCK,
     ENGINE_WAITS_SLOT,
+    ENGINE_WAITS_READERS,
     ENGINE_WAITS_CANCEL /* nothing is sent while a CancelRequest is on its way: it would be hit */
 };
 
@@ -182,8 +217,10 @@ struct session {
     bool other_encoding;
     enum server_kind kind;
     enum auth_request auth;
-    uint8_t status; /* transaction status of the last ReadyForQuery */
-    uint64_t asked; /* Query, FunctionCall and Sync messages sent on */
+    uint8_t status;       /* transaction status of the last ReadyForQuery: session_set_status */
+    uint64_t busy_since;  /* the first message went to the server behind its last answer */
+    uint64_t reads_since; /* a READ ONLY transaction is open, and no older; or MOMENT_NEVER */
+    uint64_t asked;       /* Query, FunctionCall and Sync messages sent on */
     uint64_t
         answered; /* ReadyForQuery messages that came; may run ahead (docs/risingwave.md 8.6) */
 
@@ -205,6 +242,18 @@ struct session {
     struct bracket bracket;
     struct batch batch;
     struct prepared prepared;
+    struct parsed parsed;
+    bool kept_full;   /* see session_set_kept_full */
+    bool unseen_bind; /* one passed that was not looked at: any portal may be open */
+    struct buf moved; /* MOVED_NAMES: each with its NUL */
+    enum moved_what moved_what;
+    bool heard_moved;  /* at any time */
+    uint64_t moved_ms; /* when it did last */
+    struct follow follow;
+    struct answered answered_with;
+    struct buf moved_out;   /* names for an ACTION_MOVED */
+    struct buf moved_given; /* ... that has been handed out */
+    bool moved_queued;
     struct conversation talk;
 
     uint64_t deadline;
@@ -215,7 +264,8 @@ struct session {
     const char **families; /* of the lock, or of the last one; one block */
     size_t num_families;
     enum lock_state lock;
-    bool slot_taken; /* or waited for */
+    bool slot_taken;         /* or waited for */
+    uint64_t readers_before; /* of an ACTION_COUNT_READERS */
     /* A replacement has ended; its engine is kept until ACTION_REMEMBER has been carried out. */
     struct replace *ended;
     bool ended_handed_out;
@@ -230,6 +280,7 @@ void session_fail(struct session *s, const char *sqlstate, const char *message, 
 void session_fail_for_shutdown(struct session *s);
 /* Ends it without a word to the client. */
 void session_close(struct session *s, const char *reason);
+void session_set_status(struct session *s, uint8_t status);
 /* A ReadyForQuery went to the client. */
 void session_count_answer(struct session *s);
 /* Ends the session if shutdown was asked and nothing runs. */
@@ -251,7 +302,7 @@ void note_parameter(struct session *s, const uint8_t *body, size_t len);
  * reason than that a message is incomplete. */
 void session_pass_half_close(struct session *s);
 
-/* One word that nobody can guess. */
+/* nonce.c: one word that nobody can guess. */
 void make_nonce(struct session *s, char out_nonce[NONCE_LEN + 1]);
 
 /* bracket.c */
@@ -280,6 +331,66 @@ void bracket_message(struct session *s, const struct wire_header *header, const 
                      bool lasting);
 void bracket_cleanup(struct bracket *b);
 void resume_client(struct session *s);
+
+/* Likewise with `messages` in its place, whole ones or none. Empties `body`. */
+MUST_CHECK bool bracket_begin_with(struct session *s, uint8_t tag, struct buf *body,
+                                   const struct buf *messages);
+
+/* follow.c, follow_rounds.c */
+/* Is any statement old or not in place, or may be? */
+static inline bool follow_is_on(const struct session *s)
+{
+    return ((unsigned)s->moved_what | s->parsed.num_apart) != 0;
+}
+/* Has a Bind with this body to be looked at? One look at nearly all. */
+static inline bool follow_concerns_bind(const struct session *s, const uint8_t *body)
+{
+    return ((unsigned)s->moved_what | s->parsed.num_apart | body[0]) != 0;
+}
+/* A well-formed Bind, Describe or Close. True: it is with the server, as it was or otherwise, or
+ * will be. */
+bool follow_takes(struct session *s, uint8_t tag, const uint8_t *body, size_t len);
+/* A Parse of none of ours goes to the server. True: in a bracket. */
+bool follow_takes_parse(struct session *s, const uint8_t *body, size_t len);
+/* A Parse in a bracket took effect; `keep` false: it is ours, and follows nothing. */
+void follow_parsed(struct session *s, const uint8_t *body, size_t len, bool keep);
+/* A message goes to the server that a ReadyForQuery answers. */
+void follow_note_barrier(struct session *s, uint8_t tag);
+/* A message of that kind passes unseen. */
+void follow_passes_unseen(struct session *s, uint8_t tag);
+/* EVENT_MOVED */
+void follow_heard_moved(struct session *s, const char *names, size_t len);
+/* ... or as much was seen of it by behind.c: when it happened is not known. */
+void follow_moved(struct session *s, const char *names, size_t len);
+/* In a bracket: is the server's answer withheld? It is looked at if it is one that comes whole. */
+bool follow_withholds(struct session *s, const struct wire_header *header, enum walk_act *out_act);
+void follow_answer(struct session *s, const struct wire_header *header, const uint8_t *whole);
+/* A round of it has ended. */
+void follow_go_on(struct session *s);
+/* BRACKET_PEEKS: more of the client's bytes are there, or its end. */
+void follow_peek(struct session *s);
+void follow_cleanup(struct follow *f);
+/* The client is to parse its statements again. */
+void follow_add_error(struct buf *out);
+
+/* ... and between its two files: */
+/* What the server is to execute for a statement: that whose columns the client knows. */
+const char *follow_name_on_server(const struct parsed_statement *statement);
+/* Is there no transaction open that is older than what has moved? */
+bool follow_is_in_time(const struct session *s);
+/* Sends a Bind for what the server is to execute for `statement`; NULL: as it is. */
+void follow_send_bind(struct session *s, const uint8_t *body, size_t len,
+                      const struct parsed_statement *statement);
+/* Appends a Describe or Close of a statement. */
+void follow_add_named(struct buf *out, uint8_t tag, const char *name);
+/* ... Closes of those that stood in earlier; returns how many. */
+unsigned follow_add_closes(struct buf *out, const struct parsed_statement *statement);
+
+/* behind.c */
+/* An answer of the server's to what the client sent. */
+void answers_note(struct session *s, uint8_t tag);
+/* An error of the server's to what the client sent goes to the client, or another in its place. */
+void behind_relay_error(struct session *s, const uint8_t *whole, size_t len, bool lasting);
 
 /* extended.c */
 /* A well-formed Parse, Bind, Execute or Close. True: it concerns a candidate and is with the
@@ -372,11 +483,17 @@ void shares_stop_waiting(struct session *s);
 /* The shell says so. */
 void shares_locked(struct session *s, const struct session_event *event);
 void shares_slot(struct session *s, bool granted);
+/* The engine wants to know of the READ ONLY transactions of others; the shell says how many. */
+void shares_ask_readers(struct session *s, uint64_t since_ms);
+void shares_readers(struct session *s, size_t num);
 /* Gives back the slot, or everything: the replacement has ended. */
 void shares_end_slot(struct session *s);
 void shares_end(struct session *s);
-/* Fills in an ACTION_REMEMBER. */
+/* The engine tells names that mean other objects now. */
+void shares_publish_moved(struct session *s);
+/* Fills in an ACTION_REMEMBER, an ACTION_MOVED. */
 void shares_hand_out(struct session *s, struct action *out_action);
+void shares_hand_out_moved(struct session *s, struct action *out_action);
 /* Frees what was handed out. */
 void shares_take_back(struct session *s);
 void shares_cleanup(struct session *s);

@@ -110,6 +110,20 @@ void shares_slot(struct session *s, bool granted)
     }
 }
 
+void shares_ask_readers(struct session *s, uint64_t since_ms)
+{
+    s->readers_before = since_ms;
+    s->talk.wait = ENGINE_WAITS_READERS;
+    session_act(s, ACTION_COUNT_READERS, CLIENT);
+}
+
+void shares_readers(struct session *s, size_t num)
+{
+    if (s->state == SESSION_REPLACING && s->talk.wait == ENGINE_WAITS_READERS) {
+        conversation_go_on(s, &(struct replace_result){.kind = REPLACE_OK, .num_rows = num});
+    }
+}
+
 void shares_end_slot(struct session *s)
 {
     if (s->slot_taken) {
@@ -148,6 +162,29 @@ void shares_hand_out(struct session *s, struct action *out_action)
     s->ended_handed_out = true;
 }
 
+void shares_publish_moved(struct session *s)
+{
+    const char *name = NULL;
+    while (replace_next_moved(s->talk.engine, &name)) {
+        buf_add(&s->moved_out, name, strlen(name) + 1);
+    }
+    /* Without memory for them all names count as moved. */
+    if ((buf_len(&s->moved_out) != 0 || buf_failed(&s->moved_out)) && !s->moved_queued) {
+        s->moved_queued = true;
+        session_act(s, ACTION_MOVED, CLIENT);
+    }
+}
+
+void shares_hand_out_moved(struct session *s, struct action *out_action)
+{
+    bool known = !buf_failed(&s->moved_out);
+    buf_swap(&s->moved_out, &s->moved_given);
+    buf_cleanup(&s->moved_out);
+    s->moved_queued = false;
+    out_action->moved = known ? (const char *)buf_bytes(&s->moved_given) : NULL;
+    out_action->moved_len = known ? buf_len(&s->moved_given) : 0;
+}
+
 void shares_cleanup(struct session *s)
 {
     replace_free(s->ended);
@@ -157,6 +194,7 @@ void shares_cleanup(struct session *s)
 
 void shares_take_back(struct session *s)
 {
+    buf_cleanup(&s->moved_given);
     if (s->ended_handed_out) {
         shares_cleanup(s);
     }

@@ -248,6 +248,7 @@ static void add_report(struct buf *out, uint8_t tag, const struct wire_report *r
     add_field(out, 'M', report->message);
     add_field(out, 'D', report->detail);
     add_field(out, 'H', report->hint);
+    add_field(out, 'R', report->routine);
     buf_add_byte(out, 0);
     wire_end_message(out, start);
 }

@@ -40,6 +40,8 @@ enum wire_server_tag {
     SERVER_PARAMETER_STATUS = 'S',
     SERVER_READY_FOR_QUERY = 'Z',
     SERVER_ROW_DESCRIPTION = 'T',
+    SERVER_PARAMETER_DESCRIPTION = 't',
+    SERVER_NO_DATA = 'n',
     SERVER_DATA_ROW = 'D',
     SERVER_COMMAND_COMPLETE = 'C',
     SERVER_EMPTY_QUERY_RESPONSE = 'I',
@@ -124,13 +126,14 @@ void wire_add_text(struct buf *out, const char *text);
 /* A message of `tag` around a given body. */
 void wire_add_message(struct buf *out, uint8_t tag, const uint8_t *body, size_t body_len);
 
-/* A report of ours: fields S V C M D H; `detail` and `hint` may be NULL. */
+/* A report of ours: fields S V C M D H R; those from `detail` on may be NULL. */
 struct wire_report {
     const char *severity; /* ERROR, FATAL, WARNING, NOTICE */
     const char *sqlstate;
     const char *message;
     const char *detail;
     const char *hint;
+    const char *routine;
 };
 void wire_add_error_response(struct buf *out, const struct wire_report *report);
 void wire_add_notice_response(struct buf *out, const struct wire_report *report);

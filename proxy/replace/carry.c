@@ -299,7 +299,8 @@ enum step skip_end_slot(struct replace *r)
     if (!zero_downtime(r)) {
         return end_recreated(r);
     }
-    return has_sql(r, SETTING_CHECK) ? STEP_CHECK : begin_facts(r, PHASE_CARRY);
+    r->built_ms = r->now.mono_ms;
+    return has_sql(r, SETTING_CHECK) ? STEP_CHECK : begin_readers(r);
 }
 
 enum step take_end_slot(struct replace *r, const struct replace_result *result)

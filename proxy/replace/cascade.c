@@ -225,6 +225,14 @@ static bool may_help_to_set_path(const struct replace *child)
     return child->reads_differ || child->probe_refused != NULL;
 }
 
+/* Names that were told when they moved are told again before the drop. */
+static void adopt_moved_names(struct replace *r, const struct replace *child)
+{
+    for (size_t i = 0; i < child->moved.num; i++) {
+        moved_add(r, child->moved.items[i]);
+    }
+}
+
 /* The connection is lost: what it says of what may be left is said as a warning. */
 static void adopt_error(struct replace *r, const struct replace_outcome *outcome)
 {
@@ -270,6 +278,7 @@ enum step take_child(struct replace *r)
     adopt_notices(r, child);
     adopt_left(r, child);
     adopt_moves(r, child);
+    adopt_moved_names(r, child);
     mem_free(r->follow_why);
     r->follow_why = copy_text(why);
     if (outcome->kind == REPLACE_SUCCEEDED && child->made >= MADE_SWAPPED) {

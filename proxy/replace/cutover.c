@@ -115,7 +115,7 @@ enum step take_check(struct replace *r, const struct replace_result *result)
     bool passed = result->num_rows == 0 ||
                   (result->num_rows == 1 && answer != NULL && strcmp(answer, "t") == 0);
     if (passed || r->mode == REPLACE_PLAN) {
-        return begin_facts(r, PHASE_CARRY);
+        return begin_readers(r);
     }
     return fail(r, "23514", "the check query says no to the new view",
                 result->num_rows == 1 ? "It answered one row whose first column is not true."

@@ -195,7 +195,7 @@ enum step take_processes(struct replace *r, const struct replace_result *result)
     enum step next = STEP_DRAIN_WAIT;
     r->quiet_readings = num == 0 ? r->quiet_readings + 1 : 0;
     if (r->quiet_readings >= QUIET_READINGS) {
-        next = begin_old_selves(r);
+        next = begin_readers(r);
     } else if (num != 0 &&
                (r->now.mono_ms >= after_swap_ms(r, SETTING_DRAIN) || stops_draining(r))) {
         next = keep_for_readers(r, &ids);

@@ -178,6 +178,7 @@ void ask_follow_swap(struct replace *r, struct replace_request *out)
 static enum step followed(struct replace *r)
 {
     follow_current(r)->fate = FATE_FOLLOWED;
+    moved_add(r, dependent_text(follow_current(r), DEPENDENT_NAME));
     /* Statements that read the old one through this view may have begun until now. */
     r->swapped_ms = r->now.mono_ms;
     follow_current(r)->now_id = follow_current(r)->follower.new_id;

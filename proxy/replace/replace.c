@@ -97,6 +97,7 @@ void replace_free(struct replace *r)
     mem_free(r->probe_refused);
     text_list_cleanup(&r->carry);
     text_list_cleanup(&r->plan);
+    text_list_cleanup(&r->moved);
     mem_free(r->left);
     mem_free(r->left_fates);
     mem_free(r->raw);

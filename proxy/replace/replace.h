@@ -37,6 +37,8 @@ enum replace_request_kind {
     REPLACE_SLOT, /* tell REPLACE_LOCKED when this engine holds one of the max_builds slots of the
                    * process, or REPLACE_FULL when too many wait for one */
     REPLACE_END_SLOT, /* give it back, then tell REPLACE_OK */
+    REPLACE_READERS,  /* tell REPLACE_OK with one row, of no columns, for each other session of the
+                       * process in a READ ONLY transaction that is older than `since_ms` */
     REPLACE_DONE      /* finished: see replace_outcome. Locks and slot end now */
 };
 
@@ -53,6 +55,7 @@ struct replace_request {
     bool with_parameters;   /* the statement holds $1: run it with what the client bound to it */
     bool cancellable; /* when the engine is cancelled the caller may cancel it on the server */
     uint64_t until_ms;
+    uint64_t since_ms; /* REPLACE_READERS */
     /* REPLACE_LOCK: each is database, schema and name of a view, one string. At least one, at most
      * LIMIT_LOCK_FAMILIES (501); the first is that of the view that is replaced. */
     const char *const *families;
@@ -192,6 +195,15 @@ bool replace_outlives_client(const struct replace *r);
 /* replace_next_notice: the next message for the client, oldest first; false when there is none now.
  */
 bool replace_next_notice(struct replace *r, struct replace_notice *out_notice);
+
+/*
+ * replace_next_moved: a name that means another object now, in whatever schema, so that statements
+ * which were prepared on the old object can be prepared again; false when there is none now. Each
+ * is told when its object has been swapped, and once more just before the old objects are dropped:
+ * other frontends of the server learn of a swap a moment later. "" stands for any name (there was
+ * no memory). Valid until the next call on the engine.
+ */
+bool replace_next_moved(struct replace *r, const char **out_name);
 
 const struct replace_outcome *replace_outcome(const struct replace *r);
 

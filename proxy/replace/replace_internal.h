@@ -225,6 +225,13 @@ bool stops_draining(const struct replace *r);
 bool process_reads(const struct replace_result *result, size_t row, const char *const *view_names,
                    size_t num_names, uint64_t older_than_ms);
 
+/* moved.c: `name` means another object now; what was told is to be told once more. */
+void moved_add(struct replace *r, const char *name);
+void moved_again(struct replace *r);
+
+/* readers.c: waits for READ ONLY transactions that are too old for what comes next. */
+enum step begin_readers(struct replace *r);
+
 /* leftovers.c */
 /* Sets memory aside for what is to be remembered. */
 MUST_CHECK bool reserve_left(struct replace *r);

@@ -180,13 +180,20 @@ struct replace {
     uint64_t build_started_ms;      /* monotonic */
     uint64_t next_progress_ms;      /* when the client is told again; MOMENT_NEVER */
     uint64_t build_ends_ms;         /* build_timeout; MOMENT_NEVER */
-    uint64_t swapped_ms;            /* monotonic: SWAP was answered */
+    uint64_t built_ms;              /* monotonic: the last build was finished */
+    uint64_t swapped_ms;            /* ... SWAP was answered */
+    uint64_t readers_until_ms;      /* how long transactions are waited for */
     bool hands_off;     /* the names are not as expected after the swap: nothing more is touched */
     bool swap_in_doubt; /* it was answered by an error that may not be the whole truth */
     uint64_t processes_asked_ms;
     unsigned quiet_readings; /* of the process list, in a row */
     unsigned drop_attempts;
     bool job_cancelled; /* since the drop was last tried */
+
+    struct text_list moved; /* names that mean another object now */
+    size_t moved_told;
+    bool moved_lost;    /* not all are in the list */
+    bool moved_unknown; /* ... which has not been told yet */
 
     struct kept_rows remembered; /* of the family: see struct replace_left */
     size_t left_at;

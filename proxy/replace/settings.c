@@ -24,25 +24,23 @@ struct entry {
 };
 
 /* Initialisers cannot stand in parentheses. NOLINTBEGIN(bugprone-macro-parentheses) */
-#define CHOICES(name_, available_, description_, values_, default_, ...)                           \
+#define CHOICES(name_, description_, values_, default_, ...)                                       \
     {                                                                                              \
         .info = {.name = name_,                                                                    \
                  .values = values_,                                                                \
                  .default_text = default_,                                                         \
-                 .description = description_,                                                      \
-                 .available = available_},                                                         \
+                 .description = description_},                                                     \
         .kind = KIND_CHOICE, .choices = {                                                          \
             default_,                                                                              \
             __VA_ARGS__                                                                            \
         }                                                                                          \
     }
-#define DURATION(name_, available_, description_, text_, ms_)                                      \
+#define DURATION(name_, description_, text_, ms_)                                                  \
     {                                                                                              \
         .info = {.name = name_,                                                                    \
                  .values = "duration",                                                             \
                  .default_text = text_,                                                            \
-                 .description = description_,                                                      \
-                 .available = available_},                                                         \
+                 .description = description_},                                                     \
         .kind = KIND_DURATION, .default_value = ms_                                                \
     }
 #define SQL(name_, description_)                                                                   \
@@ -50,30 +48,28 @@ struct entry {
         .info = {.name = name_,                                                                    \
                  .values = "SQL, or empty",                                                        \
                  .default_text = "",                                                               \
-                 .description = description_,                                                      \
-                 .available = true},                                                               \
+                 .description = description_},                                                     \
         .kind = KIND_SQL                                                                           \
     }
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct entry entries[SETTING_COUNT] = {
     [SETTING_ZERO_DOWNTIME] =
-        CHOICES("zero_downtime", true,
+        CHOICES("zero_downtime",
                 "off: the old view is dropped and then created anew, after the same inspection; "
                 "readers see a gap, and a build that fails loses the view",
                 "on, off", "on", "off"),
-    [SETTING_UNCHANGED] = CHOICES("unchanged", true, "what an identical definition does",
-                                  "skip, rebuild", "skip", "rebuild"),
-    [SETTING_ON_CHANGE] =
-        CHOICES("on_change", true,
-                "what a changed definition does: replace; a NOTICE and nothing else; an error",
-                "apply, continue, fail", "apply", "continue", "fail"),
+    [SETTING_UNCHANGED] = CHOICES("unchanged", "what an identical definition does", "skip, rebuild",
+                                  "skip", "rebuild"),
+    [SETTING_ON_CHANGE] = CHOICES(
+        "on_change", "what a changed definition does: replace; a NOTICE and nothing else; an error",
+        "apply, continue, fail", "apply", "continue", "fail"),
     [SETTING_DEPENDENTS] =
-        CHOICES("dependents", true, "what happens to objects that read the view",
+        CHOICES("dependents", "what happens to objects that read the view",
                 "views, keep, refuse, cascade", "views", "keep", "refuse", "cascade"),
-    [SETTING_COLUMNS] = CHOICES("columns", true, "which changes of the columns are accepted",
+    [SETTING_COLUMNS] = CHOICES("columns", "which changes of the columns are accepted",
                                 "any, compatible, same", "any", "compatible", "same"),
-    [SETTING_INDEXES] = CHOICES("indexes", true, "whether the old view's indexes are made anew",
+    [SETTING_INDEXES] = CHOICES("indexes", "whether the old view's indexes are made anew",
                                 "carry, drop", "carry", "drop"),
     [SETTING_CHECK] =
         SQL("check", "runs before the swap, with {new} and {old}: no row, or one row whose first "
@@ -81,29 +77,28 @@ static const struct entry entries[SETTING_COUNT] = {
     [SETTING_BEFORE_BUILD] = SQL("before_build", "runs before the build"),
     [SETTING_AFTER_SWAP] = SQL("after_swap", "runs after the swap"),
     [SETTING_BUILD] =
-        CHOICES("build", true,
+        CHOICES("build",
                 "how the server builds: a job in the background survives a recovery of the cluster",
                 "background, foreground", "background", "foreground"),
-    [SETTING_BUILD_TIMEOUT] = DURATION(
-        "build_timeout", true, "after this the build is given up and undone; 0: never", "0", 0),
+    [SETTING_BUILD_TIMEOUT] =
+        DURATION("build_timeout", "after this the build is given up and undone; 0: never", "0", 0),
     [SETTING_DRAIN_MIN] =
-        DURATION("drain_min", true, "how long the old view is kept after the swap in any case",
-                 "500ms", SECOND_MS / 2),
+        DURATION("drain_min", "how long the old view is kept after the swap in any case", "500ms",
+                 SECOND_MS / 2),
     [SETTING_DRAIN] = DURATION(
-        "drain", true, "how long the drop waits for queries that were already reading the old view",
+        "drain", "how long the drop waits for queries that were already reading the old view",
         "30s", 30 * SECOND_MS),
     [SETTING_KEEP_OLD] =
-        DURATION("keep_old", true, "how long the old view is kept, fresh, for a rollback", "0", 0),
-    [SETTING_PREPARED] = CHOICES("prepared", false, "whether prepared statements follow the swap",
+        DURATION("keep_old", "how long the old view is kept, fresh, for a rollback", "0", 0),
+    [SETTING_PREPARED] = CHOICES("prepared", "whether prepared statements follow the swap",
                                  "follow, leave", "follow", "leave"),
     [SETTING_ON_DISCONNECT] = CHOICES(
-        "on_disconnect", true, "what a replacement does when its client goes away: undo, or finish",
+        "on_disconnect", "what a replacement does when its client goes away: undo, or finish",
         "cancel, finish", "cancel", "finish"),
-    [SETTING_NOTICES] =
-        CHOICES("notices", true, "how much the client is told: warnings come in any case",
-                "progress, summary, off", "progress", "summary", "off"),
+    [SETTING_NOTICES] = CHOICES("notices", "how much the client is told: warnings come in any case",
+                                "progress, summary, off", "progress", "summary", "off"),
     [SETTING_PROGRESS_INTERVAL] =
-        DURATION("progress_interval", true, "time between NOTICEs while the view is built; 0: none",
+        DURATION("progress_interval", "time between NOTICEs while the view is built; 0: none",
                  "10s", 10 * SECOND_MS),
 };
 
@@ -392,14 +387,6 @@ bool settings_set(struct replace_settings *settings, enum setting setting, const
     }
     if (!parse(entry, value, &parsed)) {
         refuse_value(entry, value, out_problem);
-        return false;
-    }
-    if (!entry->info.available && parsed != entry->default_value) {
-        *out_problem = (struct settings_problem){.sqlstate = "0A000"};
-        (void)snprintf(out_problem->message, sizeof(out_problem->message),
-                       "mvswap.%s cannot be changed yet", entry->info.name);
-        (void)snprintf(out_problem->hint, sizeof(out_problem->hint),
-                       "This version knows its default only.");
         return false;
     }
     settings->values[setting] = parsed;

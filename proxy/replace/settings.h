@@ -3,8 +3,6 @@
  * does. The configuration file, the command line, start-up packets, SET, SHOW, hints and
  * docs/settings.md all come here.
  *
- * A setting whose feature does not exist yet is known and checked, and refuses any value but its
- * default (0A000): better than being told and ignored.
  * Must not know: where a value comes from, how SQL spells a SET.
  */
 #ifndef MVSWAP_REPLACE_SETTINGS_H
@@ -52,6 +50,8 @@ enum replace_dependents {
 enum replace_columns { REPLACE_COLUMNS_ANY, REPLACE_COLUMNS_COMPATIBLE, REPLACE_COLUMNS_SAME };
 enum replace_indexes { REPLACE_INDEXES_CARRIED, REPLACE_INDEXES_DROPPED };
 enum replace_zero_downtime { REPLACE_ZERO_DOWNTIME_ON, REPLACE_ZERO_DOWNTIME_OFF };
+/* Of every session, whether it replaces or not: its prepared statements. */
+enum replace_prepared { REPLACE_PREPARED_FOLLOW, REPLACE_PREPARED_LEAVE };
 /* How the server builds the new view. */
 enum replace_build {
     REPLACE_BUILD_BACKGROUND, /* a job that survives recovery; the engine polls it */
@@ -94,14 +94,13 @@ struct setting_info {
     const char *values;       /* as the documentation lists them, the default first */
     const char *default_text; /* as settings_text writes it */
     const char *description;
-    bool available; /* false: any value but the default is refused */
 };
 const struct setting_info *setting_info(enum setting setting);
 const char *setting_source_name(enum setting_source source);
 
 /* What is wrong with a name or a value. Texts are cut to these sizes. */
 struct settings_problem {
-    const char *sqlstate; /* 42704, 22023, 0A000, 53200 */
+    const char *sqlstate; /* 42704, 22023, 53200 */
     char message[160];
     char hint[160]; /* "" when there is nothing to say */
 };
@@ -127,8 +126,8 @@ MUST_CHECK bool settings_assign(struct replace_settings *settings,
  * in start-up options). False with 42704 and the nearest name as hint. */
 MUST_CHECK bool settings_find(const char *name, enum setting *out_setting,
                               struct settings_problem *out_problem);
-/* settings_set: false, with nothing changed, when the value is none of the setting's (22023), its
- * feature is missing (0A000), or there is no memory (53200). Durations are numbers with ms, s, min,
+/* settings_set: false, with nothing changed, when the value is none of the setting's (22023),
+ * or there is no memory (53200). Durations are numbers with ms, s, min,
  * h or d; without a unit seconds; at most 40 days. SQL is judged by setting_sql.h; a message never
  * holds it. */
 MUST_CHECK bool settings_set(struct replace_settings *settings, enum setting setting,

@@ -101,6 +101,7 @@ enum step after_cascade(struct replace *r)
 
 enum step begin_old_selves(struct replace *r)
 {
+    moved_again(r);
     if (r->num_rebuilt != 0) {
         return drop_cascade(r);
     }

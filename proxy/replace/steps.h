@@ -67,7 +67,11 @@ enum step {
     STEP_CARRIED_GRANTS,
     STEP_END_SLOT,
     /* cutover.c */
-    STEP_CHECK,           /* the client's */
+    STEP_CHECK, /* the client's */
+    /* readers.c; once more before the old view is dropped */
+    STEP_READERS,
+    STEP_READERS_WAIT,
+    /* cutover.c again */
     STEP_NEW_READS_AGAIN, /* what it reads has the names that it had */
     STEP_IDS_BEFORE,      /* the names still mean the inspected and the built object */
     STEP_DROP_FIRST,      /* zero_downtime = off: in place of the swap */
@@ -225,6 +229,10 @@ void ask_carried_grants(struct replace *r, struct replace_request *out);
 enum step take_carried_grants(struct replace *r, const struct replace_result *result);
 void ask_end_slot(struct replace *r, struct replace_request *out);
 enum step take_end_slot(struct replace *r, const struct replace_result *result);
+void ask_readers(struct replace *r, struct replace_request *out);
+enum step take_readers(struct replace *r, const struct replace_result *result);
+void ask_readers_wait(struct replace *r, struct replace_request *out);
+enum step take_readers_wait(struct replace *r, const struct replace_result *result);
 void ask_check(struct replace *r, struct replace_request *out);
 enum step take_check(struct replace *r, const struct replace_result *result);
 enum step take_new_reads_again(struct replace *r, const struct replace_result *result);

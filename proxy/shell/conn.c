@@ -59,7 +59,8 @@ void conn_release(struct conn *c)
     if (c->addresses != NULL) {
         uv_freeaddrinfo(c->addresses);
     }
-    c->proxy->memory -= c->memory;
+    p->memory -= c->memory;
+    p->kept -= c->kept;
     p->num_roles[c->role]--;
     session_free(c->session);
     mem_free(c->family);
@@ -94,6 +95,7 @@ void conn_destroy(struct conn *c)
     c->destroyed = true;
     conn_unlock(c);
     conn_end_slot(c);
+    conn_note_reading(c, MOMENT_NEVER);
     registry_forget_key(c->proxy->registry, c->id);
     release_cancels(c, false);
     if (c->resolving) {
@@ -256,6 +258,12 @@ static void perform(struct conn *c, const struct action *action)
     case ACTION_REMEMBER:
         conn_remember(c, action);
         break;
+    case ACTION_COUNT_READERS:
+        conn_count_readers(c, action->since_ms);
+        break;
+    case ACTION_MOVED:
+        conn_publish_moved(c, action->moved, action->moved_len);
+        break;
     case ACTION_TAKE_SLOT:
         conn_take_slot(c);
         break;
@@ -307,34 +315,6 @@ static bool flush(struct conn *c)
     return broke;
 }
 
-/* Keeps the process's sum of what its sessions keep. */
-static void account(struct conn *c)
-{
-    size_t memory = session_memory(c->session);
-    for (int side = 0; side < NUM_SIDES; side++) {
-        memory += buf_len(&c->peers[side].in_flight);
-    }
-    c->proxy->memory += memory - c->memory;
-    c->memory = memory;
-}
-
-/* Tells all sessions when the sum has become too much, and when it has gone down well below that.
- */
-static void press(struct proxy *p)
-{
-    bool pressed = p->memory > (p->pressed ? LIMIT_PROCESS / 4 * 3 : LIMIT_PROCESS);
-    if (pressed == p->pressed) {
-        return;
-    }
-    p->pressed = pressed;
-    for (struct conn *c = p->conns; c != NULL; c = c->next) {
-        if (c->session != NULL) {
-            session_set_pressed(c->session, pressed);
-            account(c);
-        }
-    }
-}
-
 void conn_pump(struct conn *c)
 {
     struct action action;
@@ -347,8 +327,8 @@ void conn_pump(struct conn *c)
         return;
     }
     session_settle(c->session);
-    account(c);
-    press(c->proxy);
+    conn_account(c);
+    conn_note_reading(c, session_reads_since(c->session));
     for (int side = 0; side < NUM_SIDES; side++) {
         /* The other side's write in flight is output not taken yet; a replacement's is our own. */
         bool waits =
@@ -373,6 +353,9 @@ static bool begin_session(struct conn *c)
         return false;
     }
     c->session = session_new(&config, proxy_now(c->proxy));
+    if (c->session != NULL) {
+        session_set_kept_full(c->session, c->proxy->kept_full);
+    }
     return c->session != NULL && registry_add_key(c->proxy->registry, &config.cancel_key, c->id);
 }
 
@@ -386,6 +369,7 @@ bool conn_accept(struct proxy *p, uv_stream_t *listener)
     c->proxy = p;
     c->id = ++p->last_id;
     c->timer_due = MOMENT_NEVER;
+    c->reads_since = MOMENT_NEVER;
     c->next = p->conns;
     if (p->conns != NULL) {
         p->conns->previous = c;

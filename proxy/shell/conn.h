@@ -35,6 +35,8 @@ void conn_tell(struct conn *c, enum session_event_kind kind);
 /* conn_locked: the lock that its session waits for is held; the session is told what is remembered.
  */
 void conn_locked(struct conn *c);
+/* conn_moved: names mean other objects now (session.h, EVENT_MOVED). */
+void conn_moved(struct conn *c, const char *names, size_t len);
 uint64_t conn_id(const struct conn *c);
 struct conn *conn_next(const struct conn *c);
 

@@ -29,6 +29,9 @@ struct conn {
     struct addrinfo *address;   /* the one being tried */
     unsigned num_pending;       /* handles and requests whose last callback has not come */
     size_t memory;              /* this session's part of proxy.memory */
+    size_t kept;                /* ... of proxy.kept */
+    uint64_t reads_since;       /* as proxy.readers has it */
+    uint64_t num_not_kept;      /* ... of proxy.num_not_kept */
     bool resolving;             /* the look-up's callback has not come */
     bool finishing;             /* flush, then close */
     bool destroyed;
@@ -45,11 +48,19 @@ void conn_release(struct conn *c);
 /* Ends it at once. */
 void conn_destroy(struct conn *c);
 
+/* conn_memory.c: what its session keeps has changed. */
+void conn_account(struct conn *c);
+
 /* conn_shares.c: each tells the session, now or later. Without memory the connection ends. */
 void conn_lock(struct conn *c, const struct action *action);
 void conn_unlock(struct conn *c);
 void conn_remember(const struct conn *c, const struct action *action);
 void conn_take_slot(struct conn *c);
+void conn_count_readers(struct conn *c, uint64_t since_ms);
+/* Whether its session is in a READ ONLY transaction may have changed. */
+void conn_note_reading(struct conn *c, uint64_t since_ms);
+/* Tells all sessions of the process, a moment later. */
+void conn_publish_moved(const struct conn *c, const char *names, size_t len);
 void conn_end_slot(struct conn *c);
 
 /* dial.c: looks the server up and tries its addresses, then EVENT_CONNECTED or

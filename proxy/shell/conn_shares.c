@@ -88,6 +88,38 @@ void conn_unlock(struct conn *c)
     wake(c->proxy);
 }
 
+void conn_count_readers(struct conn *c, uint64_t since_ms)
+{
+    struct session_event event = {.kind = EVENT_READERS};
+    event.num_readers = readers_count(c->proxy->readers, c->id, since_ms);
+    session_event(c->session, &event, proxy_now(c->proxy));
+}
+
+void conn_note_reading(struct conn *c, uint64_t since_ms)
+{
+    if (since_ms == c->reads_since) {
+        return;
+    }
+    c->reads_since = since_ms;
+    if (!readers_set(c->proxy->readers, c->id, since_ms)) {
+        out_of_memory(c);
+    }
+}
+
+void conn_publish_moved(const struct conn *c, const char *names, size_t len)
+{
+    swaps_add(c->proxy->swaps, names, len);
+    (void)uv_async_send(&c->proxy->wake);
+}
+
+void conn_moved(struct conn *c, const char *names, size_t len)
+{
+    struct session_event event = {.kind = EVENT_MOVED, .moved = names, .moved_len = len};
+    if (!c->destroyed) {
+        session_event(c->session, &event, proxy_now(c->proxy));
+    }
+}
+
 void conn_take_slot(struct conn *c)
 {
     switch (registry_take_slot(c->proxy->registry, c->id)) {

@@ -257,10 +257,26 @@ struct conn *proxy_find_conn(const struct proxy *p, uint64_t id)
     return c;
 }
 
+/* Sessions that begin later have prepared nothing yet. */
+static void tell_moved(struct proxy *p)
+{
+    struct buf names = {0};
+    uint64_t newest = p->swaps_told;
+    bool known = swaps_since(p->swaps, p->swaps_told, &names, &newest) && !buf_failed(&names);
+    for (struct conn *c = p->conns; c != NULL; c = conn_next(c)) {
+        conn_moved(c, known ? (const char *)buf_bytes(&names) : NULL, buf_len(&names));
+    }
+    p->swaps_told = newest;
+    buf_cleanup(&names);
+}
+
 static void on_wake(uv_async_t *async)
 {
     struct proxy *p = async->data;
     uint64_t id = 0;
+    if (swaps_newest(p->swaps) != p->swaps_told) {
+        tell_moved(p);
+    }
     while (registry_next_granted(p->registry, &id)) {
         struct conn *c = proxy_find_conn(p, id);
         if (c != NULL) {
@@ -379,10 +395,13 @@ int proxy_run(struct proxy_options *options, const struct proxy_reload *reload)
 {
     struct proxy *p = mem_new(sizeof(*p));
     if (p == NULL || (p->registry = registry_new()) == NULL ||
-        (p->remembered = remembered_new()) == NULL || uv_loop_init(&p->loop) != 0) {
+        (p->remembered = remembered_new()) == NULL || (p->swaps = swaps_new()) == NULL ||
+        (p->readers = readers_new()) == NULL || uv_loop_init(&p->loop) != 0) {
         (void)fputs("mvswap: out of memory\n", stderr);
         registry_free(p != NULL ? p->registry : NULL);
         remembered_free(p != NULL ? p->remembered : NULL);
+        swaps_free(p != NULL ? p->swaps : NULL);
+        readers_free(p != NULL ? p->readers : NULL);
         mem_free(p);
         config_cleanup(options);
         return 1;
@@ -414,6 +433,8 @@ int proxy_run(struct proxy_options *options, const struct proxy_reload *reload)
     }
     registry_free(p->registry);
     remembered_free(p->remembered);
+    swaps_free(p->swaps);
+    readers_free(p->readers);
     state_file_free(p->state_file);
     config_cleanup(&p->options);
     mem_free(p);

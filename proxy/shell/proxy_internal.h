@@ -7,9 +7,11 @@
 #include "conn.h"
 #include "moment.h"
 #include "proxy.h"
+#include "readers.h"
 #include "registry.h"
 #include "remembered.h"
 #include "state_file.h"
+#include "swaps.h"
 
 #include <uv.h>
 
@@ -29,13 +31,16 @@ struct proxy {
     uv_signal_t signals[3]; /* TERM, INT, HUP */
     struct proxy_reload reload;
     uv_timer_t shutdown_timer;
-    uv_async_t wake; /* locks were granted */
+    uv_async_t wake; /* locks or slots were granted, names have moved */
     uv_tcp_t spare;  /* takes clients that can only be dropped */
     bool spare_busy;
     bool client_waits; /* to be dropped when the spare handle is free again */
     enum proxy_phase phase;
     struct registry *registry;
     struct remembered *remembered;
+    struct readers *readers;
+    struct swaps *swaps;
+    uint64_t swaps_told;           /* to the sessions */
     struct state_file *state_file; /* NULL: it is remembered until the process ends */
     struct conn *conns;            /* all of them, linked by conn.next; the youngest first */
     unsigned num_conns;
@@ -47,6 +52,9 @@ struct proxy {
     uint64_t last_id;
     size_t memory; /* the sum of session_memory over all sessions */
     bool pressed;  /* it is over LIMIT_PROCESS, or was and is still near it */
+    size_t kept;   /* the sum of session_kept, of which there is a limit, too */
+    bool kept_full;
+    uint64_t num_not_kept; /* Parses that could not be kept, of all sessions */
     /* One buffer serves all reads: what was read is consumed before the read callback returns. */
     char read_buffer[READ_BUFFER_LEN];
 };

@@ -132,6 +132,13 @@ bool replace_outlives_client(const struct replace *r)
     return false;
 }
 
+bool replace_next_moved(struct replace *r, const char **out_name)
+{
+    (void)r;
+    (void)out_name;
+    return false;
+}
+
 bool replace_next_notice(struct replace *r, struct replace_notice *out_notice)
 {
     (void)r;

@@ -19,34 +19,36 @@ static uint32_t next_random(uint64_t *state)
     return (uint32_t)(*state >> 33);
 }
 
-/* A well-formed message of a kind that the shield reads. */
-static void make_judged(struct buf *out, uint64_t *random)
+/* A well-formed message of a kind that the shield reads. The last is not for the server: it would
+ * be an error there, after which the session asks it about the next Parse. */
+static void make_judged(struct buf *out, uint64_t *random, enum side from)
 {
     static const char *const kinds[] = {
         "Parse \"s\" \"SELECT $1\" \"\\x00\\x01\\x00\\x00\\x00\\x17\"",
         "Bind \"\" \"s\" \"\\x00\\x00\\x00\\x01\\x00\\x00\\x00\\x011\\x00\\x00\"",
         "Describe \"P\" \"\"",
-        "Execute \"\" 0",
         "Close \"S\" \"s\"",
         "Sync",
         "Flush",
         "Query \"SELECT 1\"",
+        "Execute \"\" 0",
     };
-    cr_assert(message_parse(kinds[next_random(random) % 8], CLIENT, out));
+    cr_assert(message_parse(kinds[next_random(random) % (from == CLIENT ? 8 : 7)], CLIENT, out));
 }
 
-/* Frames of any tag and content, but for those that the shield reads and those that do not pass. */
-static void make_frames(struct buf *out, uint64_t *random, size_t num)
+/* Frames of any tag and content, but for those that the shield reads, those that do not pass, and
+ * answers of the server that nobody asked for: the session asks it about the next Parse then. */
+static void make_frames(struct buf *out, uint64_t *random, size_t num, enum side from)
 {
     for (size_t i = 0; i < num; i++) {
         uint32_t shape = next_random(random) % 20;
         size_t len = shape == 0 ? next_random(random) % 100000 : next_random(random) % 40;
         if (shape > 15) {
-            make_judged(out, random);
+            make_judged(out, random, from);
             continue;
         }
         uint8_t tag = (uint8_t)next_random(random);
-        buf_add_byte(out, memchr("QPBDECSHXpK", tag, 11) != NULL ? '?' : tag);
+        buf_add_byte(out, memchr("QPBDECSHXpK1Z", tag, 13) != NULL ? '?' : tag);
         buf_add_u32(out, (uint32_t)len + 4);
         for (size_t k = 0; k < len; k++) {
             buf_add_byte(out, (uint8_t)next_random(random));
@@ -74,7 +76,7 @@ static void relay_once(struct world *w, uint64_t seed)
     struct buf out[NUM_SIDES] = {{0}};
     struct buf left[NUM_SIDES] = {{0}};
     for (int side = 0; side < NUM_SIDES; side++) {
-        make_frames(&in[side], &random, 60);
+        make_frames(&in[side], &random, 60, (enum side)side);
         buf_add(&left[side], buf_bytes(&in[side]), buf_len(&in[side]));
     }
     while (buf_len(&left[CLIENT]) + buf_len(&left[SERVER]) +

@@ -5,6 +5,8 @@
  *     locked [SCHEMA NAME ID UNTIL]...   with what is remembered, four words for each object
  *     slot | slot-refused
  *     cancel | cancel-done | drain | shutdown
+ *     readers NUM    so many others are in READ ONLY transactions
+ *     moved NAME     ... means another object now; without a name: some name does
  *     pressed        the process keeps too much (session_set_pressed)
  *     wait MS        the clock goes on; the session's deadline must not have passed
  *     deadline MS    likewise, and it must have passed: it is told so
@@ -262,6 +264,8 @@ static bool make_event(struct play *p, const struct line *line, struct session_e
                  {"slot-refused", EVENT_SLOT_REFUSED},
                  {"slot", EVENT_SLOT},
                  {"deadline ", EVENT_DEADLINE},
+                 {"readers ", EVENT_READERS},
+                 {"moved", EVENT_MOVED},
                  {"drain", EVENT_DRAIN},
                  {"shutdown", EVENT_SHUTDOWN}};
     const char *text = line->text + 2;
@@ -273,6 +277,13 @@ static bool make_event(struct play *p, const struct line *line, struct session_e
         const char *rest = text + len;
         *out_event = (struct session_event){.kind = names[i].kind, .reason = rest};
         out_event->side = strcmp(rest, "server") == 0 ? SERVER : CLIENT;
+        if (names[i].kind == EVENT_READERS) {
+            out_event->num_readers = strtoul(rest, NULL, 10);
+        }
+        if (names[i].kind == EVENT_MOVED && rest[0] == ' ') {
+            out_event->moved = rest + 1;
+            out_event->moved_len = strlen(rest);
+        }
         if (names[i].kind == EVENT_DEADLINE) {
             advance(p, rest);
             return session_deadline(p->s) <= p->now.mono_ms;

@@ -4,6 +4,7 @@
 #include "wire.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static void note_key(const char *what, const struct cancel_key *key, struct buf *out)
 {
@@ -44,6 +45,16 @@ void transcript_note_action(const struct action *action, struct buf *out)
             const struct replace_left *left = &action->left[i];
             buf_add_format(out, " %s,%s,%" PRIu64 ",%" PRIu64, left->schema, left->name, left->id,
                            left->until_us);
+        }
+        buf_add_byte(out, '\n');
+        break;
+    case ACTION_COUNT_READERS:
+        buf_add_text(out, "count-readers\n");
+        break;
+    case ACTION_MOVED:
+        buf_add_text(out, "moved");
+        for (size_t at = 0; at < action->moved_len; at += strlen(action->moved + at) + 1) {
+            buf_add_format(out, " %s", action->moved + at);
         }
         buf_add_byte(out, '\n');
         break;

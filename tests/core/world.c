@@ -44,6 +44,31 @@ static void remember(struct world *w, const struct action *action)
     buf_cleanup(&text);
 }
 
+/* This session is one of those that are told. */
+static void tell_moved(struct world *w, const struct action *action)
+{
+    struct buf names = {0};
+    buf_add(&names, action->moved, action->moved_len);
+    arm(w);
+    session_event(w->s,
+                  &(struct session_event){.kind = EVENT_MOVED,
+                                          .moved = (const char *)buf_bytes(&names),
+                                          .moved_len = buf_len(&names)},
+                  w->now);
+    disarm(w);
+    buf_cleanup(&names);
+    w->num_moved++;
+}
+
+static void tell_readers(struct world *w)
+{
+    arm(w);
+    session_event(w->s,
+                  &(struct session_event){.kind = EVENT_READERS, .num_readers = w->num_readers},
+                  w->now);
+    disarm(w);
+}
+
 static void do_action(struct world *w, const struct action *action)
 {
     switch (action->kind) {
@@ -64,6 +89,12 @@ static void do_action(struct world *w, const struct action *action)
         break;
     case ACTION_REMEMBER:
         remember(w, action);
+        break;
+    case ACTION_COUNT_READERS:
+        tell_readers(w);
+        break;
+    case ACTION_MOVED:
+        tell_moved(w, action);
         break;
     case ACTION_TAKE_SLOT:
         w->wants_slot = true;

@@ -24,6 +24,8 @@ struct world {
     bool holds_slot;
     bool hold_slots;
     unsigned slots_ended;
+    size_t num_readers;              /* what it is told of the READ ONLY transactions of others */
+    unsigned num_moved;              /* ACTION_MOVED, which this session has been told */
     const struct replace_left *left; /* what is remembered: told with the lock */
     size_t num_left;
     char remembered[128];  /* the last that was to be: family and objects */

@@ -126,9 +126,9 @@ enum { NUM_LINES = 32 };
  * others.
  */
 static const enum session_event_kind events[] = {
-    EVENT_CONNECTED,   EVENT_CONNECT_FAILED, EVENT_EOF,         EVENT_BROKEN,      EVENT_LOCKED,
-    EVENT_DEADLINE,    EVENT_DRAIN,          EVENT_SHUTDOWN,    EVENT_TURNED_AWAY, EVENT_CANCEL,
-    EVENT_CANCEL_DONE, EVENT_SLOT,           EVENT_SLOT_REFUSED};
+    EVENT_CONNECTED,   EVENT_CONNECT_FAILED, EVENT_EOF,          EVENT_BROKEN,      EVENT_LOCKED,
+    EVENT_DEADLINE,    EVENT_DRAIN,          EVENT_SHUTDOWN,     EVENT_TURNED_AWAY, EVENT_CANCEL,
+    EVENT_CANCEL_DONE, EVENT_SLOT,           EVENT_SLOT_REFUSED, EVENT_MOVED,       EVENT_READERS};
 enum { NUM_EVENTS = sizeof(events) / sizeof(events[0]) };
 static_assert(NUM_EVENTS == (int)SESSION_EVENT_COUNT, "an event that no input can name");
 

@@ -117,11 +117,14 @@ static void note_request(struct script *s, const struct replace *r,
     size_t at = s->num_requests++;
     s->steps[at] = replace_step_name(r);
     s->notices_to_client[at] = request->notices_to_client;
+    s->at_ms[at] = s->catalog.now_ms;
+    s->since_ms[at] = request->since_ms;
     (void)snprintf(s->sql[at], SCRIPT_TEXT, "%s",
                    request->kind == REPLACE_RUN        ? request->sql
                    : request->kind == REPLACE_LOCK     ? request->families[0]
                    : request->kind == REPLACE_SLOT     ? "(slot)"
                    : request->kind == REPLACE_END_SLOT ? "(end of slot)"
+                   : request->kind == REPLACE_READERS  ? "(readers)"
                                                        : "");
 }
 
@@ -151,6 +154,19 @@ static void take_locks(struct script *s, const struct replace_request *request)
         violate(s, "a slot held while waiting for a lock");
     }
     s->catalog.locked = true;
+}
+
+static void note_moved(struct script *s, struct replace *r)
+{
+    const char *name = NULL;
+    while (replace_next_moved(r, &name)) {
+        size_t len = strlen(s->moved);
+        (void)snprintf(s->moved + len, SCRIPT_TEXT - len, "%s ", name);
+        if (s->num_moved < 2) {
+            s->moved_at[s->num_moved] = s->num_requests;
+        }
+        s->num_moved++;
+    }
 }
 
 /* The lock of a family comes with what is remembered of it. */
@@ -185,6 +201,12 @@ static void carry_out(struct script *s, struct replace *r, enum replace_request_
         break;
     case REPLACE_SLOT:
         give_slot(s, r);
+        break;
+    case REPLACE_READERS:
+        hand_over(s, r,
+                  &(struct replace_result){
+                      .kind = REPLACE_OK,
+                      .num_rows = s->readers_until_ms > s->catalog.now_ms ? s->num_readers : 0});
         break;
     case REPLACE_END_SLOT:
         s->catalog.slot_held = false;
@@ -270,6 +292,7 @@ static void converse(struct script *s, struct replace *r)
             break; /* nothing is out and nothing is wanted: endless */
         }
         asked = false;
+        note_moved(s, r);
         if (request.kind == REPLACE_DONE) {
             return;
         }

@@ -80,6 +80,8 @@ struct script {
     struct script_left remembered[SCRIPT_LEFT];
     size_t num_remembered;
     bool slots_full;
+    size_t num_readers; /* READ ONLY transactions of others, up to ... */
+    uint64_t readers_until_ms;
     struct script_fault faults[SCRIPT_FAULTS];
     const char *late_error;              /* text of FAULT_ERROR_LATE; NULL: a plain one */
     size_t memory_fails_at;              /* the engine's allocation that fails, from 1; 0: none */
@@ -92,6 +94,8 @@ struct script {
     const char *steps[SCRIPT_REQUESTS]; /* their names, static */
     char sql[SCRIPT_REQUESTS][SCRIPT_TEXT];
     bool notices_to_client[SCRIPT_REQUESTS];
+    uint64_t at_ms[SCRIPT_REQUESTS]; /* when they were asked */
+    uint64_t since_ms[SCRIPT_REQUESTS];
     size_t num_allocations;
     bool endless;
     enum replace_outcome_kind outcome;
@@ -108,7 +112,10 @@ struct script {
     size_t num_left;
     struct script_left left[SCRIPT_LEFT];
     char plan[4 * SCRIPT_TEXT]; /* its lines */
-    char problem[SCRIPT_TEXT];  /* of script_kept_promise */
+    char moved[SCRIPT_TEXT];    /* names that were told to have moved, each with a blank behind */
+    size_t moved_at[2];         /* the request that came next, of the first two */
+    size_t num_moved;
+    char problem[SCRIPT_TEXT]; /* of script_kept_promise */
 
     struct catalog before;
 };

@@ -103,6 +103,7 @@ static const struct line {
     {ALWAYS, READS},
     {ALWAYS, INDEXES},
     {ALWAYS, "(end of slot)"},
+    {ALWAYS, "(readers)"},
     {ALWAYS, "DESCRIBE \"public\".\"mv\""},
     {ALWAYS, RELATION("10")},
     {JOBS, JOB("10")},
@@ -121,6 +122,7 @@ static const struct line {
     {ALWAYS, "SHOW PROCESSLIST"},
     {ALWAYS, ""},
     {ALWAYS, "SHOW PROCESSLIST"},
+    {ALWAYS, "(readers)"},
     {ALWAYS, IDS},
     {ALWAYS, "DROP MATERIALIZED VIEW \"public\".\"mv_tmp_{}\""},
 };
@@ -210,7 +212,7 @@ Test(replace_happy, drains_before_the_drop)
     script_init(&s, 2, 7);
     expect_success("drain");
     size_t drain = script_find_step(&s, "drain", 0);
-    cr_expect(eq(sz, script_find_step(&s, "drop", 0), drain + 5));
+    cr_expect(eq(sz, script_find_step(&s, "drop", 0), drain + 6));
     cr_expect(eq(sz, script_find_step(&s, "ids after the swap", 0), drain - 1));
     cr_expect(not(s.left_known && s.num_left != 0));
 }

@@ -1,0 +1,300 @@
+/*
+ * follow: prepared statements follow a swap. A statement that mentions a name which means another
+ * object now is parsed again at its next Bind, before that Bind: under a name of ours first, so
+ * that nothing is lost when the server refuses the text by now. If it describes the same columns it
+ * takes the old one's place, and the client sees nothing of it:
+ *
+ *     FOLLOW_LOOKS      Describe old                        -> its parameter types and columns
+ *     FOLLOW_TRIES      Parse text with those types, Describe, under a name of ours
+ *     FOLLOW_SWITCHES   Close old, Parse under its own name, Close the one of ours
+ *     then the client's Bind
+ *
+ * each in a bracket (bracket.c), with the client's bytes held. Closing a statement closes its
+ * portals (docs/risingwave.md 13): where one with a name may be open, the one of ours stands in,
+ * and messages that name the statement are sent with its name.
+ *
+ * If the columns are others and the client's next message describes the portal it learns of them;
+ * else it gets PostgreSQL's own error for that, until it parses the statement again. In a READ ONLY
+ * transaction that is older than the swap nothing is followed: it keeps its snapshot, in which the
+ * new view may not be.
+ */
+#include "session_internal.h"
+
+#include "limits.h"
+
+#include <string.h>
+
+void follow_cleanup(struct follow *f)
+{
+    buf_cleanup(&f->parameters);
+    buf_cleanup(&f->shape);
+    buf_cleanup(&f->new_shape);
+    *f = (struct follow){.step = FOLLOW_NOTHING};
+}
+
+void follow_add_error(struct buf *out)
+{
+    wire_add_error_response(
+        out, &(struct wire_report){.severity = "ERROR",
+                                   .sqlstate = "0A000",
+                                   .message = "cached plan must not change result type",
+                                   .routine = "RevalidateCachedQuery"});
+}
+
+bool follow_is_in_time(const struct session *s)
+{
+    return s->reads_since == MOMENT_NEVER || s->reads_since > s->moved_ms;
+}
+
+static bool is_wanted(const struct session *s)
+{
+    return s->settings.values[SETTING_PREPARED] == REPLACE_PREPARED_FOLLOW;
+}
+
+/* ---- names that moved ---- */
+
+void follow_heard_moved(struct session *s, const char *names, size_t len)
+{
+    s->heard_moved = true;
+    s->moved_ms = s->now.mono_ms;
+    follow_moved(s, names, len);
+}
+
+void follow_moved(struct session *s, const char *names, size_t len)
+{
+    if (s->parsed.num == 0 || s->moved_what == MOVED_ANYTHING) {
+        return;
+    }
+    if (names != NULL && len <= LIMIT_MOVED - buf_len(&s->moved)) {
+        buf_add(&s->moved, names, len);
+        s->moved_what = MOVED_NAMES;
+    }
+    if (names == NULL || s->moved_what == MOVED_NOTHING || buf_failed(&s->moved)) {
+        buf_cleanup(&s->moved);
+        s->moved_what = MOVED_ANYTHING;
+    }
+}
+
+/* Finds the statements that are old. */
+static void catch_up(struct session *s)
+{
+    if (s->moved_what != MOVED_NOTHING) {
+        bool names = s->moved_what == MOVED_NAMES;
+        parsed_mark(&s->parsed, names ? (const char *)buf_bytes(&s->moved) : NULL,
+                    buf_len(&s->moved));
+        buf_cleanup(&s->moved);
+        s->moved_what = MOVED_NOTHING;
+    }
+}
+
+/* ---- Parse ---- */
+
+bool follow_takes_parse(struct session *s, const uint8_t *body, size_t len)
+{
+    if (s->kind == SERVER_OTHER) {
+        return false;
+    }
+    if (s->kind == SERVER_UNKNOWN) {
+        parsed_parse_unseen(&s->parsed); /* whether answers are to be followed is not known yet */
+        return false;
+    }
+    catch_up(s); /* this one is younger */
+    bool keep = is_wanted(s) && may_intercept(s);
+    if (keep && (s->pressed || s->kept_full)) {
+        s->parsed.num_over++;
+        keep = false;
+    }
+    if (keep && parsed_is_unclear(&s->parsed) && bracket_begin(s, CLIENT_PARSE, body, len)) {
+        return true;
+    }
+    parsed_parse_sent(&s->parsed, body, len, keep);
+    return false;
+}
+
+void follow_parsed(struct session *s, const uint8_t *body, size_t len, bool keep)
+{
+    parsed_forget(&s->parsed, (const char *)body);
+    if (keep && is_wanted(s) && !s->pressed && !s->kept_full) {
+        parsed_add(&s->parsed, body, len);
+    }
+}
+
+void follow_note_barrier(struct session *s, uint8_t tag)
+{
+    if (s->kind == SERVER_MAYBE_RISINGWAVE) {
+        parsed_barrier_sent(&s->parsed, tag == CLIENT_SYNC ? SENT_SYNC
+                                        : s->unsynced      ? SENT_QUERY
+                                                           : SENT_QUERY_ALONE);
+    } else if (s->kind == SERVER_UNKNOWN) {
+        parsed_parse_unseen(&s->parsed);
+    }
+}
+
+void follow_passes_unseen(struct session *s, uint8_t tag)
+{
+    if (tag == CLIENT_PARSE) {
+        parsed_parse_unseen(&s->parsed);
+        parsed_forget(&s->parsed, "");
+    } else if (tag == CLIENT_BIND) {
+        s->unseen_bind = true;
+    }
+}
+
+/* ---- Bind ---- */
+
+const char *follow_name_on_server(const struct parsed_statement *e)
+{
+    const char *other = e->state == PARSED_STAND_IN ? e->stand_in : e->known;
+    return other[0] != 0 ? other : (const char *)buf_bytes(&e->body);
+}
+
+static bool is_under_its_name(const struct parsed_statement *e)
+{
+    return follow_name_on_server(e) == (const char *)buf_bytes(&e->body);
+}
+
+void follow_send_bind(struct session *s, const uint8_t *body, size_t len,
+                      const struct parsed_statement *e)
+{
+    const char *portal = (const char *)body;
+    const char *statement = portal + strlen(portal) + 1;
+    size_t rest = (size_t)(statement - portal) + strlen(statement) + 1;
+    struct buf *out = output_kept(&s->out[SERVER]);
+    size_t start = wire_begin_message(out, CLIENT_BIND);
+    wire_add_text(out, portal);
+    wire_add_text(out, e != NULL ? follow_name_on_server(e) : statement);
+    buf_add(out, body + rest, len - rest);
+    wire_end_message(out, start);
+}
+
+void follow_add_named(struct buf *out, uint8_t tag, const char *name)
+{
+    size_t start = wire_begin_message(out, tag);
+    buf_add_byte(out, 'S');
+    wire_add_text(out, name);
+    wire_end_message(out, start);
+}
+
+static bool begin(struct session *s, const uint8_t *bind, size_t len, enum follow_step step,
+                  const struct parsed_statement *e)
+{
+    struct buf body = {0};
+    struct buf messages = {0};
+    buf_add(&body, bind, len);
+    follow_add_named(&messages, CLIENT_DESCRIBE,
+                     step == FOLLOW_LOOKS ? follow_name_on_server(e) : e->stand_in);
+    bool begun = !buf_failed(&body) && !buf_failed(&messages) &&
+                 bracket_begin_with(s, CLIENT_BIND, &body, &messages);
+    if (begun) {
+        follow_cleanup(&s->follow);
+        s->follow.step = step;
+    }
+    buf_cleanup(&body);
+    buf_cleanup(&messages);
+    return begun;
+}
+
+static bool takes_bind(struct session *s, const uint8_t *body, size_t len)
+{
+    if (!follow_concerns_bind(s, body)) {
+        return false;
+    }
+    catch_up(s);
+    const char *statement = (const char *)body + strlen((const char *)body) + 1;
+    struct parsed_statement *e = parsed_find(&s->parsed, statement);
+    if (e == NULL) {
+        return false;
+    }
+    bool follows = is_wanted(s) && may_intercept(s) && follow_is_in_time(s);
+    if (follows && e->old) {
+        return begin(s, body, len, FOLLOW_LOOKS, e);
+    }
+    if (follows && e->state == PARSED_CHANGED && begin(s, body, len, FOLLOW_WAITS, e)) {
+        return true;
+    }
+    if (body[0] != 0) {
+        e->named_portals = true;
+    }
+    if (is_under_its_name(e)) {
+        return false;
+    }
+    follow_send_bind(s, body, len, e);
+    return true;
+}
+
+/* ---- Describe and Close ---- */
+
+unsigned follow_add_closes(struct buf *out, const struct parsed_statement *e)
+{
+    const char *names = (const char *)buf_bytes(&e->left);
+    unsigned num = 0;
+    for (size_t at = 0; at < buf_len(&e->left); at += strlen(names + at) + 1) {
+        follow_add_named(out, CLIENT_CLOSE, names + at);
+        num++;
+    }
+    return num;
+}
+
+/* A Close of a statement in whose place others are or were: of those as well. */
+static bool begin_close(struct session *s, const uint8_t *body, size_t len,
+                        const struct parsed_statement *e)
+{
+    struct buf kept_body = {0};
+    struct buf messages = {0};
+    buf_add(&kept_body, body, len);
+    unsigned num = follow_add_closes(&messages, e);
+    if (e->stand_in[0] != 0) {
+        follow_add_named(&messages, CLIENT_CLOSE, e->stand_in);
+        num++;
+    }
+    wire_add_message(&messages, CLIENT_CLOSE, body, len);
+    bool begun = !buf_failed(&kept_body) && !buf_failed(&messages) &&
+                 bracket_begin_with(s, CLIENT_CLOSE, &kept_body, &messages);
+    if (begun) {
+        follow_cleanup(&s->follow);
+        s->follow.step = FOLLOW_CLOSES;
+        s->follow.own_closes = num;
+    }
+    buf_cleanup(&kept_body);
+    buf_cleanup(&messages);
+    return begun;
+}
+
+static bool takes_close(struct session *s, const uint8_t *body, size_t len)
+{
+    const char *name = (const char *)body + 1;
+    const struct parsed_statement *e = body[0] == 'S' ? parsed_find(&s->parsed, name) : NULL;
+    if (e == NULL) {
+        return false;
+    }
+    bool others = e->stand_in[0] != 0 || buf_len(&e->left) != 0;
+    bool begun = others && may_intercept(s) && begin_close(s, body, len, e);
+    /* A Close that the server skips leaves a statement which is not followed. */
+    parsed_forget(&s->parsed, name);
+    return begun;
+}
+
+static bool takes_describe(struct session *s, const uint8_t *body)
+{
+    const struct parsed_statement *e =
+        body[0] == 'S' ? parsed_find(&s->parsed, (const char *)body + 1) : NULL;
+    if (e == NULL || is_under_its_name(e)) {
+        return false;
+    }
+    follow_add_named(output_kept(&s->out[SERVER]), CLIENT_DESCRIBE, follow_name_on_server(e));
+    return true;
+}
+
+bool follow_takes(struct session *s, uint8_t tag, const uint8_t *body, size_t len)
+{
+    switch (tag) {
+    case CLIENT_BIND:
+        return takes_bind(s, body, len);
+    case CLIENT_DESCRIBE:
+        return s->parsed.num_apart != 0 && takes_describe(s, body);
+    case CLIENT_CLOSE:
+        return takes_close(s, body, len);
+    default:
+        return false;
+    }
+}

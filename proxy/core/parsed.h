@@ -1,0 +1,119 @@
+/*
+ * parsed: the prepared statements of one session, as its client parsed them, so that they can be
+ * parsed again when a name that they mention means another object (follow.c). RisingWave binds a
+ * statement to object ids at Parse and never again (docs/risingwave.md 13).
+ *
+ * What is kept here the server has: a Parse counts from its ParseComplete on. The order of the
+ * answers tells whose it is; where an error makes that doubtful, what was on its way is forgotten,
+ * and the next Parse is to be asked about in a bracket (parsed_is_unclear). A statement that is
+ * missing here is only not followed. Must not know: sessions, messages besides Parse, swaps.
+ */
+#ifndef MVSWAP_CORE_PARSED_H
+#define MVSWAP_CORE_PARSED_H
+
+#include "attributes.h"
+#include "buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum parsed_state {
+    PARSED_SENT,     /* its ParseComplete has not come */
+    PARSED_IN_PLACE, /* the server has it under its own name */
+    PARSED_STAND_IN, /* `stand_in` is executed in its place */
+    PARSED_CHANGED   /* `stand_in` would be, but it has other columns than the client knows */
+};
+
+enum { PARSED_STAND_IN_LEN = 24 /* a nonce and its NUL */ };
+
+struct parsed_statement {
+    struct parsed_statement *next; /* in the same bucket */
+    struct buf body;               /* of its Parse: name, text, types */
+    size_t size;                   /* as it is counted */
+    enum parsed_state state;
+    bool old;           /* a name that it mentions has moved since it was parsed */
+    bool named_portals; /* one with a name was bound from it, and may be open */
+    char stand_in[PARSED_STAND_IN_LEN];
+    /* PARSED_CHANGED: what stood in before, whose columns the client knows; "": nothing did. */
+    char known[PARSED_STAND_IN_LEN];
+    struct buf left; /* earlier ones, each with its NUL: portals of theirs may be open */
+};
+
+/* What was sent, in order, and has not been answered. */
+enum parsed_sent_kind {
+    SENT_PARSE,
+    SENT_QUERY,       /* ReadyForQuery answers it, unless it is skipped as part of a series */
+    SENT_QUERY_ALONE, /* ... which it is in no part of */
+    SENT_SYNC
+};
+struct parsed_sent {
+    enum parsed_sent_kind kind;
+    struct parsed_statement *statement; /* of a Parse; NULL: not kept (any more) */
+};
+
+/* What the words of an error tell of the message that it answers. */
+enum parsed_error {
+    ERROR_OF_PARSE,
+    ERROR_OF_SERIES, /* another message of the extended protocol */
+    ERROR_OF_RUN,    /* a Query, or DML in the extended protocol, which answers a ReadyForQuery of
+                      * its own (docs/risingwave.md 8.6) */
+    ERROR_OF_ANY
+};
+
+/* Zero is empty. */
+struct parsed {
+    struct parsed_statement **buckets; /* NULL: nothing was ever kept */
+    size_t num;
+    size_t memory;            /* bytes of the peer's making */
+    uint64_t num_over;        /* Parses that were not kept because of a cap */
+    bool unclear;             /* answers may come that are of none of `sent` */
+    bool skipping;            /* the server drops what comes before the next Sync */
+    unsigned num_apart;       /* statements that are old or not in place */
+    struct parsed_sent *sent; /* oldest first */
+    size_t num_sent;
+    size_t room_sent;
+};
+
+void parsed_cleanup(struct parsed *k);
+
+/* NULL: none of that name. Valid until the next call that changes `k`. */
+struct parsed_statement *parsed_find(const struct parsed *k, const char *name);
+const char *parsed_text(const struct parsed_statement *statement);
+
+/* A Parse with this body goes to the server. A statement of that name is forgotten unless it has a
+ * name, which a Parse cannot take (docs/risingwave.md 8.6). `keep` false: it only counts for the
+ * order of the answers. */
+void parsed_parse_sent(struct parsed *k, const uint8_t *body, size_t len, bool keep);
+/* One that is not known goes to the server, or was sent before its answers could be followed. */
+void parsed_parse_unseen(struct parsed *k);
+/* The server has parsed it: known by other means. */
+void parsed_add(struct parsed *k, const uint8_t *body, size_t len);
+/* A Sync or a Query goes to the server; a Query is SENT_QUERY_ALONE if nothing of a series was sent
+ * behind the last Sync. */
+void parsed_barrier_sent(struct parsed *k, enum parsed_sent_kind kind);
+/* The server's answers. */
+void parsed_parse_complete(struct parsed *k);
+void parsed_ready(struct parsed *k);
+void parsed_error(struct parsed *k, enum parsed_error error);
+/* All that was sent has been answered or will never be. */
+void parsed_settle(struct parsed *k);
+bool parsed_is_unclear(const struct parsed *k);
+
+/* Nothing of that name is followed from now on. */
+void parsed_forget(struct parsed *k, const char *name);
+
+/* The setters of a statement's state. `stand_in` NULL: none. */
+void parsed_enter(struct parsed *k, struct parsed_statement *statement, enum parsed_state state,
+                  const char *stand_in);
+/* It is to have another one than it has, or none. */
+void parsed_leave_stand_in(struct parsed_statement *statement);
+void parsed_set_old(struct parsed *k, struct parsed_statement *statement, bool old);
+
+/* Marks as old what mentions one of the names, each with its NUL in names[0, len); all if `names`
+ * is NULL. */
+void parsed_mark(struct parsed *k, const char *names, size_t len);
+/* Could a text that binds to a relation of this name look like this? In doubt it does. */
+bool parsed_mentions(const char *text, const char *name);
+
+#endif
