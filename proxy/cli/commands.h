@@ -8,6 +8,9 @@
 enum exit_status { EXIT_OK = 0, EXIT_ERROR = 1, EXIT_USAGE = 2 };
 
 int cmd_proxy(int argc, char **argv);
+int cmd_replace(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
+int cmd_rollback(int argc, char **argv);
 int cmd_check_config(int argc, char **argv);
 int cmd_settings(int argc, char **argv);
 

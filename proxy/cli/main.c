@@ -12,6 +12,9 @@ struct command {
 
 static const struct command commands[] = {
     {"proxy", "run the proxy between PostgreSQL clients and RisingWave", cmd_proxy},
+    {"replace", "carry out CREATE OR REPLACE statements on a direct connection", cmd_replace},
+    {"plan", "say what replace would do", cmd_plan},
+    {"rollback", "go back to a view that a replacement has kept", cmd_rollback},
     {"check-config", "read a configuration file and say what is wrong with it", cmd_check_config},
     {"settings", "list everything that can be set", cmd_settings},
 };

@@ -169,6 +169,8 @@ enum step take_drop_first(struct replace *r, const struct replace_result *result
     (void)result;
     if (r->mode == REPLACE_CARRY_OUT) {
         r->made = MADE_GAP;
+    } else {
+        r->outcome.effect = REPLACE_REPLACED;
     }
     return STEP_CREATE;
 }

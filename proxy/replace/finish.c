@@ -13,6 +13,7 @@
 enum step begin_finish(struct replace *r)
 {
     r->made = r->mode == REPLACE_CARRY_OUT ? MADE_SWAPPED : r->made;
+    r->outcome.effect = REPLACE_REPLACED;
     r->index_at = 0;
     moved_add(r, r->statement.name);
     return begin_following(r);

@@ -242,6 +242,7 @@ void ask_create_first(struct replace *r, struct replace_request *out)
 
 enum step take_create_first(struct replace *r, const struct replace_result *result)
 {
+    r->outcome.effect = REPLACE_CREATED;
     if (r->mode == REPLACE_PLAN) {
         return end_planned(r);
     }

@@ -151,6 +151,7 @@ void plan_keep(struct replace *r)
 void plan_refusal(struct replace *r, const char *sqlstate, const char *message, const char *detail,
                   const char *hint)
 {
+    r->outcome.would_be_refused = true;
     plan_add(r, "Refused (%s): %s", sqlstate, message);
     if (detail != NULL) {
         plan_add(r, "  Detail: %s", detail);

@@ -92,6 +92,7 @@ static enum step finished(struct replace *r)
     r->building->finished = true;
     if (r->made == MADE_GAP) {
         r->made = MADE_SWAPPED;
+        r->outcome.effect = REPLACE_REPLACED;
         moved_add(r, r->statement.name);
     }
     return r->building == &r->index ? after_index(r) : STEP_NEW_FACTS;

@@ -102,6 +102,12 @@ struct replace_result {
     struct replace_server_error error;
 };
 
+enum replace_progress {
+    REPLACE_NO_PROGRESS,      /* it is about something else */
+    REPLACE_PROGRESS_UNKNOWN, /* something is being built */
+    REPLACE_PROGRESS_KNOWN
+};
+
 /* A message for the client besides the answer. Optional parts are NULL. */
 struct replace_notice {
     const char *severity; /* NOTICE or WARNING */
@@ -109,6 +115,8 @@ struct replace_notice {
     const char *message;
     const char *detail;
     const char *hint;
+    enum replace_progress progress;
+    unsigned permille; /* with REPLACE_PROGRESS_KNOWN: how much is built */
 };
 
 enum replace_outcome_kind {
@@ -120,9 +128,18 @@ enum replace_outcome_kind {
     REPLACE_FAILED_BY_SERVER /* answer `raw`, the server's own error */
 };
 
+/* What became of the view; of a plan: what would become of it. */
+enum replace_effect {
+    REPLACE_UNTOUCHED, /* it is as it was */
+    REPLACE_CREATED,   /* there was none */
+    REPLACE_REPLACED   /* another object has its name; also when something failed after that */
+};
+
 /* Valid until replace_free. */
 struct replace_outcome {
     enum replace_outcome_kind kind;
+    enum replace_effect effect;
+    bool would_be_refused; /* of a plan: its lines say why */
     const char *tag;
     struct replace_notice error; /* severity ERROR */
     const uint8_t *raw;

@@ -8,6 +8,7 @@
 #include "sql_format.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct queued_notice *notice_new(const char *severity, const char *sqlstate,
@@ -66,10 +67,31 @@ void warn_or_reserved(struct replace *r, struct queued_notice *n, struct queued_
     queue(r, n);
 }
 
+static bool is_told(const struct replace *r, enum replace_notices least)
+{
+    return r->settings.values[SETTING_NOTICES] <= (uint32_t)least && r->mode == REPLACE_CARRY_OUT;
+}
+
 void tell(struct replace *r, enum replace_notices least, const char *message)
 {
-    if (r->settings.values[SETTING_NOTICES] <= (uint32_t)least && r->mode == REPLACE_CARRY_OUT) {
+    if (is_told(r, least)) {
         notice(r, "NOTICE", "00000", message, NULL, NULL);
+    }
+}
+
+/* `progress` as "12.50%", or NULL. */
+static void set_progress(struct queued_notice *n, const char *progress)
+{
+    enum { PERMILLE_MOST = 1000 };
+    if (n == NULL) {
+        return;
+    }
+    n->notice.progress = progress != NULL ? REPLACE_PROGRESS_KNOWN : REPLACE_PROGRESS_UNKNOWN;
+    if (progress != NULL) {
+        char *end = NULL;
+        unsigned long permille = strtoul(progress, &end, 10) * 10;
+        permille += end[0] == '.' && end[1] >= '0' && end[1] <= '9' ? (unsigned)(end[1] - '0') : 0;
+        n->notice.permille = permille < PERMILLE_MOST ? (unsigned)permille : PERMILLE_MOST;
     }
 }
 
@@ -85,8 +107,11 @@ void tell_progress(struct replace *r, const char *progress)
                    index ? index_name(r, r->index_at) : r->view_name, percent,
                    progress != NULL ? progress : "", percent != 0 ? ", " : "", seconds);
     const char *text = buf_text(&message);
-    if (text != NULL) {
-        tell(r, REPLACE_NOTICES_PROGRESS, text);
+    if (text != NULL && is_told(r, REPLACE_NOTICES_PROGRESS)) {
+        struct queued_notice *n =
+            notice_new("NOTICE", "00000", (const char *const[3]){text, NULL, NULL});
+        set_progress(n, percent != 0 ? progress : NULL);
+        queue(r, n);
     }
     buf_cleanup(&message);
     r->next_progress_ms = r->now.mono_ms + r->settings.values[SETTING_PROGRESS_INTERVAL];

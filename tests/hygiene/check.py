@@ -50,14 +50,19 @@ HEADER_PATHS = {
     "proxy/replace": ("base", "parser", "proxy/replace"),
     "proxy/core": ("base", "parser", "proxy/replace", "proxy/core"),
     "proxy/shell": ("base", "parser", "proxy/replace", "proxy/core", "proxy/shell"),
-    "proxy/cli": ("base", "parser", "proxy/replace", "proxy/core", "proxy/shell", "proxy/cli"),
+    "proxy/direct": ("base", "parser", "proxy/replace", "proxy/direct"),
+    "proxy/cli": ("base", "parser", "proxy/replace", "proxy/core", "proxy/shell", "proxy/direct", "proxy/cli"),
 }
+
+# Debian has libpq's headers in a directory of their own.
+LIBPQ_USERS = ("proxy/direct",)
 
 # (header, where it may be included)
 FOREIGN = (
     (re.compile(r"pg_query(\.h|/)"), ("parser/sql_scan.c",)),
-    (re.compile(r"uv(\.h|/)"), ("proxy/shell/", "tests/shell/")),
-    (re.compile(r"libpq-fe\.h|libpq/"), ("proxy/cli/", "tests/drivers/")),
+    (re.compile(r"uv(\.h|/)"), ("proxy/shell/", "proxy/direct/", "proxy/cli/direct_run", "tests/shell/")),
+    (re.compile(r"libpq-fe\.h|libpq/"), ("proxy/direct/", "tests/drivers/")),
+    (re.compile(r"jansson"), ("proxy/cli/console",)),
     (re.compile(r"openssl/"), ("proxy/shell/tls.c",)),
 )
 IMPURE = re.compile(
@@ -136,6 +141,11 @@ def check_symbols(tree):
                     yield f"{library}: {member} uses {symbol}"
 
 
+def pkg_config(*arguments):
+    told = subprocess.run(["pkg-config", *arguments], capture_output=True, text=True, check=True)
+    return told.stdout.split()
+
+
 def check_headers(tree):
     """Each header compiles alone, with the include paths of its own target only."""
     for name, path in tree.files(CODE, (".h",)):
@@ -149,6 +159,8 @@ def check_headers(tree):
             command.append("-D_GNU_SOURCE")
         for include in HEADER_PATHS[folder]:
             command.append(f"-I{tree.source / include}")
+        if folder in LIBPQ_USERS:
+            command += pkg_config("--cflags-only-I", "libpq")
         command += ["-x", "c", "-"]
         source = f'#include "{path}"\n#include "{path}"\nextern int not_empty;\n'
         result = subprocess.run(command, input=source, capture_output=True, text=True)

@@ -1,0 +1,157 @@
+/* direct_run: see direct_run.h. */
+#include "direct_run.h"
+
+#include "driver.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { NUM_SIGNALS = 2 };
+
+struct run {
+    const struct direct_work *work;
+    uv_loop_t loop;
+    struct driver *driver;
+    uv_signal_t signals[NUM_SIGNALS];
+    struct replace *engine;
+    uint64_t began_ms;
+    bool interrupted;
+    bool good;
+};
+
+static void end(struct run *run, bool good)
+{
+    run->good = good && !run->interrupted;
+    for (int i = 0; i < NUM_SIGNALS; i++) {
+        uv_close((uv_handle_t *)&run->signals[i], NULL);
+    }
+    driver_close(run->driver);
+}
+
+static void go_on(struct run *run)
+{
+    uv_update_time(&run->loop);
+    run->began_ms = uv_now(&run->loop);
+    run->engine =
+        run->interrupted ? NULL : run->work->next(run->work->context, driver_now(&run->loop));
+    if (run->engine == NULL) {
+        end(run, true);
+    } else {
+        driver_carry_out(run->driver, run->engine);
+    }
+}
+
+static void on_opened(void *context, const char *problem)
+{
+    struct run *run = context;
+    if (problem != NULL) {
+        (void)fprintf(stderr, "mvswap: %s", problem); /* libpq's ends its lines itself */
+        end(run, false);
+    } else if (run->work->question != NULL) {
+        driver_ask(run->driver, run->work->question);
+    } else {
+        go_on(run);
+    }
+}
+
+static void on_answered(void *context, const PGresult *result)
+{
+    struct run *run = context;
+    if (result == NULL || PQresultStatus(result) != PGRES_TUPLES_OK) {
+        (void)fprintf(stderr, "mvswap: %s",
+                      result != NULL ? PQresultErrorMessage(result)
+                                     : "the server connection was lost\n");
+        end(run, false);
+        return;
+    }
+    bool has_cell = PQntuples(result) > 0 && PQgetisnull(result, 0, 0) == 0;
+    if (run->work->answered(run->work->context, has_cell ? PQgetvalue(result, 0, 0) : NULL)) {
+        go_on(run);
+    } else {
+        end(run, false);
+    }
+}
+
+static void on_noticed(void *context, const struct replace_notice *notice)
+{
+    struct run *run = context;
+    run->work->noticed(run->work->context, notice);
+}
+
+static void on_ended(void *context)
+{
+    struct run *run = context;
+    const struct replace_outcome *outcome = replace_outcome(run->engine);
+    bool succeeded = outcome->kind == REPLACE_SUCCEEDED || outcome->kind == REPLACE_PLANNED;
+    struct replace_notice error = {0};
+    if (!succeeded) {
+        error = driver_error(outcome);
+    }
+    bool lost = outcome->server_lost;
+    bool more = run->work->ended(run->work->context, run->engine, succeeded ? NULL : &error,
+                                 uv_now(&run->loop) - run->began_ms);
+    replace_free(run->engine);
+    run->engine = NULL;
+    if (more && !lost) {
+        go_on(run);
+    } else {
+        end(run, true);
+    }
+}
+
+/* What is half done cannot be undone any more by this process. */
+static _Noreturn void leave(const struct run *run)
+{
+    (void)fprintf(stderr,
+                  "\nmvswap: left at once. What was being made may still be there, under names that"
+                  " end in %s:\nmvswap leftovers lists it.\n",
+                  replace_id(run->engine));
+    _Exit(EXIT_FAILURE);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct run *run = handle->data;
+    (void)number;
+    if (run->engine == NULL) {
+        (void)fputs("\nmvswap: interrupted\n", stderr);
+        _Exit(EXIT_FAILURE); /* nothing has been begun */
+    }
+    if (run->interrupted) {
+        leave(run);
+    }
+    run->interrupted = true;
+    (void)fputs("\nmvswap: undoing it; once more leaves at once\n", stderr);
+    driver_cancel(run->driver);
+}
+
+bool direct_run(const struct direct_options *options, const struct direct_work *work)
+{
+    static const int numbers[NUM_SIGNALS] = {SIGINT, SIGTERM};
+    struct run run = {.work = work};
+    struct driver_hooks hooks = {.context = &run,
+                                 .opened = on_opened,
+                                 .noticed = on_noticed,
+                                 .ended = on_ended,
+                                 .answered = on_answered};
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (uv_loop_init(&run.loop) != 0) {
+        (void)fputs("mvswap: out of memory\n", stderr);
+        return false;
+    }
+    run.driver = driver_open(&run.loop, options->keywords, options->values, &hooks);
+    if (run.driver == NULL) {
+        (void)fputs("mvswap: out of memory\n", stderr);
+        (void)uv_loop_close(&run.loop);
+        return false;
+    }
+    for (int i = 0; i < NUM_SIGNALS; i++) {
+        (void)uv_signal_init(&run.loop, &run.signals[i]);
+        run.signals[i].data = &run;
+        (void)uv_signal_start(&run.signals[i], on_signal, numbers[i]);
+    }
+    (void)uv_run(&run.loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&run.loop);
+    return run.good;
+}

@@ -1,0 +1,34 @@
+/*
+ * direct_run: connects, carries out one engine after the other, and ends; Ctrl-C undoes what runs,
+ * a second one leaves at once and says what may be left. The one place of the commands that has a
+ * loop. Must not know: which command it works for.
+ */
+#ifndef MVSWAP_CLI_DIRECT_RUN_H
+#define MVSWAP_CLI_DIRECT_RUN_H
+
+#include "attributes.h"
+#include "direct_options.h"
+#include "replace.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct direct_work {
+    void *context;
+    /* Asked once, before the first engine; NULL: nothing. `answered` gets the first cell, NULL when
+     * there is none, and says whether to go on. */
+    const char *question;
+    bool (*answered)(void *context, const char *cell);
+    /* The next engine, which is freed here; NULL: there is none. */
+    struct replace *(*next)(void *context, struct moment now);
+    void (*noticed)(void *context, const struct replace_notice *notice);
+    /* How it ended; `error` is NULL for a success. False: no more engines. */
+    bool (*ended)(void *context, const struct replace *engine, const struct replace_notice *error,
+                  uint64_t ms);
+};
+
+/* direct_run: true when it came to its end by itself; false: no connection, or a signal: that was
+ * said on standard error. */
+MUST_CHECK bool direct_run(const struct direct_options *options, const struct direct_work *work);
+
+#endif
