@@ -62,7 +62,9 @@ void follow_heard_moved(struct session *s, const char *names, size_t len)
 
 void follow_moved(struct session *s, const char *names, size_t len)
 {
-    if (s->parsed.num == 0 || s->moved_what == MOVED_ANYTHING) {
+    /* A Parse in a bracket is not kept yet, and may have been bound before. */
+    bool none = s->parsed.num == 0 && s->state != SESSION_BRACKET;
+    if (none || s->moved_what == MOVED_ANYTHING) {
         return;
     }
     if (names != NULL && len <= LIMIT_MOVED - buf_len(&s->moved)) {
