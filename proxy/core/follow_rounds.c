@@ -311,7 +311,10 @@ void follow_peek(struct session *s)
         adopt(s, e);
         break;
     case NEXT_OTHER:
-        refuse(s);
+        /* Not inside a message that the client has in part: its rest comes first. */
+        if (walk_at_boundary(&s->walk[SERVER])) {
+            refuse(s);
+        }
         break;
     }
 }

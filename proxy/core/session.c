@@ -298,8 +298,8 @@ void session_feed(struct session *s, enum side from, const uint8_t *in, size_t i
                   in_len);
         if (from == CLIENT) {
             notice_client_leaving(s);
-            follow_peek(s);
         }
+        follow_peek(s);
         break;
     }
     session_check_buffers(s);

@@ -367,7 +367,7 @@ bool follow_withholds(struct session *s, const struct wire_header *header, enum 
 void follow_answer(struct session *s, const struct wire_header *header, const uint8_t *whole);
 /* A round of it has ended. */
 void follow_go_on(struct session *s);
-/* BRACKET_PEEKS: more of the client's bytes are there, or its end. */
+/* BRACKET_PEEKS: more of the client's bytes are there, or its end, or of a message to it. */
 void follow_peek(struct session *s);
 void follow_cleanup(struct follow *f);
 /* The client is to parse its statements again. */
