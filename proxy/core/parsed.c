@@ -300,11 +300,9 @@ static bool name_is_free(struct parsed *k, const char *name)
 void parsed_parse_sent(struct parsed *k, const uint8_t *body, size_t len, bool keep)
 {
     struct parsed_statement *e = NULL;
-    if (k->skipping) {
-        return;
-    }
+    /* Even when it is to be skipped: another text must never be taken for what the server has. */
     bool is_free = name_is_free(k, (const char *)body);
-    if (k->unclear) {
+    if (k->unclear || k->skipping) {
         return;
     }
     if (is_free && keep) {

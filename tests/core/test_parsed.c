@@ -77,6 +77,18 @@ Test(parsed, an_answer_to_nothing_makes_it_unclear)
     parsed_cleanup(&k);
 }
 
+/* An error that answers nothing known may be of anything, and the server may take the Parse. */
+Test(parsed, what_is_overwritten_is_forgotten_even_if_it_may_be_skipped)
+{
+    parse("", "SELECT 1");
+    parsed_parse_complete(&k);
+    cr_expect(parsed_find(&k, "") != NULL);
+    parsed_error(&k, ERROR_OF_ANY);
+    parse("", "SELECT 2");
+    cr_expect(parsed_find(&k, "") == NULL);
+    parsed_cleanup(&k);
+}
+
 Test(parsed, mentions)
 {
     static const struct {
