@@ -43,6 +43,8 @@ void cancel_asked(struct session *s)
         return;
     case SESSION_BRACKET:
         s->bracket.cancelled = true;
+        /* Until the first nonce is answered it may be for what was sent before. */
+        s->follow.cancelled |= s->bracket.stage != BRACKET_BEFORE || s->follow.step > FOLLOW_LOOKS;
         passed_on = s->bracket.stage != BRACKET_ENDED && cancel_on_server(s);
         break;
     case SESSION_RELAY:

@@ -43,9 +43,42 @@ static bool begin_round(struct session *s, enum follow_step step, const struct b
     return begun;
 }
 
+static bool same_shape(const struct follow *f)
+{
+    return buf_len(&f->shape) == buf_len(&f->new_shape) &&
+           memcmp(buf_bytes(&f->shape), buf_bytes(&f->new_shape), buf_len(&f->shape)) == 0;
+}
+
+/* A cancel came meanwhile, for what waits behind the Bind. True: the client is told that it has
+ * effect, and goes on when no request for it is on its way any more (bracket_cancel_done). */
+static bool ends_cancelled(struct session *s)
+{
+    struct bracket *b = &s->bracket;
+    /* One whose columns are others by now must come to be described. */
+    bool must_go_on = s->follow.step == FOLLOW_SWITCHES && !same_shape(&s->follow);
+    if (!s->follow.cancelled || must_go_on || s->state != SESSION_BRACKET) {
+        return false;
+    }
+    wire_add_error_response(
+        output_kept(&s->out[CLIENT]),
+        &(struct wire_report){.severity = "ERROR",
+                              .sqlstate = "57014",
+                              .message = "canceling statement due to user request"});
+    follow_cleanup(&s->follow);
+    b->failed = true;
+    b->stage = BRACKET_ENDED;
+    if (s->cancel_way == CANCEL_NONE) {
+        bracket_cancel_done(s);
+    }
+    return true;
+}
+
 /* The end: the Bind goes to the server, and the client goes on. */
 static void pass_on(struct session *s)
 {
+    if (ends_cancelled(s)) {
+        return;
+    }
     struct parsed_statement *e = bound(s);
     const struct buf *body = &s->bracket.body;
     if (e != NULL && portal_of(body)[0] != 0) {
@@ -162,12 +195,6 @@ static void adopt(struct session *s, struct parsed_statement *e)
         pass_on(s);
     }
     buf_cleanup(&messages);
-}
-
-static bool same_shape(const struct follow *f)
-{
-    return buf_len(&f->shape) == buf_len(&f->new_shape) &&
-           memcmp(buf_bytes(&f->shape), buf_bytes(&f->new_shape), buf_len(&f->shape)) == 0;
 }
 
 static void peek(struct session *s)
@@ -299,7 +326,9 @@ static void refuse(struct session *s)
 
 void follow_peek(struct session *s)
 {
-    if (s->state != SESSION_BRACKET || s->bracket.stage != BRACKET_PEEKS) {
+    /* No answer of ours inside a message that the client has in part: its rest comes first. */
+    if (s->state != SESSION_BRACKET || s->bracket.stage != BRACKET_PEEKS ||
+        !walk_at_boundary(&s->walk[SERVER])) {
         return;
     }
     struct parsed_statement *e = bound(s);
@@ -308,13 +337,12 @@ void follow_peek(struct session *s)
     case NEXT_UNKNOWN:
         break;
     case NEXT_DESCRIBES_IT:
-        adopt(s, e);
+        if (!ends_cancelled(s)) {
+            adopt(s, e);
+        }
         break;
     case NEXT_OTHER:
-        /* Not inside a message that the client has in part: its rest comes first. */
-        if (walk_at_boundary(&s->walk[SERVER])) {
-            refuse(s);
-        }
+        refuse(s);
         break;
     }
 }

@@ -128,6 +128,7 @@ struct follow {
     struct buf new_shape;  /* ... of the new one */
     bool parsed;           /* ParseComplete came in this step */
     unsigned own_closes;   /* FOLLOW_CLOSES: the next CloseCompletes are of ours */
+    bool cancelled;        /* the client wants none of what waits behind the Bind */
 };
 
 /* What the server's last answers were, for behind.c. */
