@@ -3,9 +3,9 @@
 
 #include "limits.h"
 #include "mem.h"
+#include "mentions.h"
 
 #include <string.h>
-#include <strings.h>
 
 enum { NUM_BUCKETS = 128, LONGEST_NAME = 1024 };
 
@@ -322,66 +322,13 @@ void parsed_add(struct parsed *k, const uint8_t *body, size_t len)
 
 /* ---- which are old ---- */
 
-static bool is_ascii(const char *text)
-{
-    while (*text != 0 && (uint8_t)*text < 0x80) {
-        text++;
-    }
-    return *text == 0;
-}
-
-static bool is_of_name(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '$' || (uint8_t)c >= 0x80;
-}
-
-/* As a word, in whatever case. */
-static bool holds(const char *text, const char *part)
-{
-    size_t part_len = strlen(part);
-    const char first[] = {(char)(part[0] | 0x20), (char)(part[0] & ~0x20), 0};
-    for (const char *at = strpbrk(text, first); at != NULL; at = strpbrk(at + 1, first)) {
-        if (strncasecmp(at, part, part_len) == 0 && !is_of_name(at[part_len]) &&
-            (at == text || !is_of_name(at[-1]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* U&"...", which may spell anything. */
-static bool holds_escapes(const char *text)
-{
-    const char *at = strstr(text, "&\"");
-    while (at != NULL && (at == text || (at[-1] | 0x20) != 'u')) {
-        at = strstr(at + 1, "&\"");
-    }
-    return at != NULL;
-}
-
-bool parsed_mentions(const char *text, const char *name)
-{
-    /* An escape may spell it, quotes in it are doubled, and what upper case letters outside ASCII
-     * become is the server's affair. */
-    return strchr(name, '"') != NULL || name[0] == 0 || holds_escapes(text) ||
-           (is_ascii(name) ? holds(text, name) : !is_ascii(text));
-}
-
-static bool mentions_any(const char *text, const char *names, size_t len)
-{
-    bool found = names == NULL;
-    for (size_t at = 0; at < len && !found; at += strlen(names + at) + 1) {
-        found = parsed_mentions(text, names + at);
-    }
-    return found;
-}
-
 void parsed_mark(struct parsed *k, const char *names, size_t len)
 {
+    struct mentions mentions;
+    mentions_init(&mentions, names, len);
     for (size_t i = 0; i < NUM_BUCKETS && k->num != 0; i++) {
         for (struct parsed_statement *e = k->buckets[i]; e != NULL; e = e->next) {
-            if (mentions_any(parsed_text(e), names, len)) {
+            if (mentions_any(&mentions, parsed_text(e))) {
                 parsed_set_old(k, e, true);
             }
         }

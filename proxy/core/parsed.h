@@ -110,10 +110,8 @@ void parsed_enter(struct parsed *k, struct parsed_statement *statement, enum par
 void parsed_leave_stand_in(struct parsed_statement *statement);
 void parsed_set_old(struct parsed *k, struct parsed_statement *statement, bool old);
 
-/* Marks as old what mentions one of the names, each with its NUL in names[0, len); all if `names`
- * is NULL. */
+/* Marks as old what mentions one of the names (mentions.h), each with its NUL in names[0, len); all
+ * if `names` is NULL. */
 void parsed_mark(struct parsed *k, const char *names, size_t len);
-/* Could a text that binds to a relation of this name look like this? In doubt it does. */
-bool parsed_mentions(const char *text, const char *name);
 
 #endif

@@ -1,5 +1,6 @@
 /* Tests of what is kept of prepared statements: caps, names, which texts mention what has moved. */
 #include "limits.h"
+#include "mentions.h"
 #include "parsed.h"
 
 #include <criterion/criterion.h>
@@ -89,6 +90,13 @@ Test(parsed, what_is_overwritten_is_forgotten_even_if_it_may_be_skipped)
     parsed_cleanup(&k);
 }
 
+static bool is_mentioned(const char *text, const char *name)
+{
+    struct mentions m;
+    mentions_init(&m, name, strlen(name) + 1);
+    return mentions_any(&m, text);
+}
+
 Test(parsed, mentions)
 {
     static const struct {
@@ -114,7 +122,44 @@ Test(parsed, mentions)
         {"SELECT * FROM \"odd name-\"", "odd name-", true},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        cr_expect(eq(int, parsed_mentions(rows[i].text, rows[i].name), rows[i].mentions),
-                  "%s in %s", rows[i].name, rows[i].text);
+        cr_expect(eq(int, is_mentioned(rows[i].text, rows[i].name), rows[i].mentions), "%s in %s",
+                  rows[i].name, rows[i].text);
+    }
+}
+
+Test(parsed, mentions_one_of_many)
+{
+    static const char names[] = "mv\0other\0\xc3\xa4pfel\0odd name-\0MV2\0Mv2";
+    struct mentions m;
+    mentions_init(&m, names, sizeof(names));
+    cr_expect(mentions_any(&m, "SELECT * FROM a, mV2"));
+    cr_expect(mentions_any(&m, "SELECT * FROM OTHER"));
+    cr_expect(mentions_any(&m, "SELECT * FROM \"Odd name-\""));
+    cr_expect(not(mentions_any(&m, "SELECT * FROM mv3, others, \"odd name\"")));
+    mentions_init(&m, names, 0);
+    cr_expect(not(mentions_any(&m, "SELECT * FROM mv, U&\"x\"")));
+    mentions_init(&m, NULL, 0);
+    cr_expect(mentions_any(&m, ""));
+}
+
+/* A minute of CPU time and more for what searches for each name at each byte. */
+Test(parsed, mentions_is_fast_whatever_the_client_has_sent, .timeout = 20)
+{
+    static char text[LIMIT_STATEMENT];
+    static char names[LIMIT_MOVED];
+    struct mentions m;
+    memset(names, 'a', sizeof(names));
+    for (size_t i = 8; i < sizeof(names); i += 9) {
+        names[i] = 0;
+    }
+    mentions_init(&m, names, sizeof(names) / 9 * 9);
+    for (size_t step = 1; step <= 8; step++) {
+        memset(text, 'a', sizeof(text) - 1);
+        for (size_t i = 0; i < sizeof(text) - 1; i += step) {
+            text[i] = step == 1 ? 'a' : ' ';
+        }
+        for (unsigned i = 0; i < 16; i++) {
+            cr_expect(not(mentions_any(&m, text)));
+        }
     }
 }
