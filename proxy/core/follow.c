@@ -135,6 +135,7 @@ void follow_note_barrier(struct session *s, uint8_t tag)
 void follow_passes_unseen(struct session *s, uint8_t tag)
 {
     if (tag == CLIENT_PARSE) {
+        s->parsed.num_over += s->kind == SERVER_MAYBE_RISINGWAVE && is_wanted(s) ? 1 : 0;
         parsed_parse_unseen(&s->parsed);
         parsed_forget(&s->parsed, "");
     } else if (tag == CLIENT_BIND) {

@@ -93,6 +93,7 @@ void conn_destroy(struct conn *c)
         return;
     }
     c->destroyed = true;
+    conn_log_not_kept(c);
     conn_unlock(c);
     conn_end_slot(c);
     conn_note_reading(c, MOMENT_NEVER);

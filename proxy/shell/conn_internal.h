@@ -50,6 +50,8 @@ void conn_destroy(struct conn *c);
 
 /* conn_memory.c: what its session keeps has changed. */
 void conn_account(struct conn *c);
+/* ... for the last time: says how many of its statements were too many. */
+void conn_log_not_kept(struct conn *c);
 
 /* conn_shares.c: each tells the session, now or later. Without memory the connection ends. */
 void conn_lock(struct conn *c, const struct action *action);

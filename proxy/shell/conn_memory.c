@@ -5,6 +5,9 @@
 #include "log.h"
 #include "proxy_internal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 static void account(struct conn *c)
 {
     struct proxy *p = c->proxy;
@@ -64,4 +67,29 @@ void conn_account(struct conn *c)
     account(c);
     press(c->proxy);
     limit_kept(c->proxy);
+}
+
+void conn_log_not_kept(struct conn *c)
+{
+    char session[24];
+    char number[24];
+    if (c->session == NULL) {
+        return;
+    }
+    account(c);
+    if (c->num_not_kept != 0) {
+        (void)snprintf(session, sizeof(session), "%" PRIu64, c->id);
+        (void)snprintf(number, sizeof(number), "%" PRIu64, c->num_not_kept);
+        log_line(LOG_INFO, "prepared", "session", session, "not_kept", number, "detail",
+                 "over a limit: these statements could not follow a swap ahead", NULL);
+    }
+}
+
+void proxy_log_stopped(const struct proxy *p)
+{
+    char number[24] = "";
+    if (p->num_not_kept != 0) {
+        (void)snprintf(number, sizeof(number), "%" PRIu64, p->num_not_kept);
+    }
+    log_line(LOG_INFO, "stopped", "statements_not_kept", number, NULL);
 }

@@ -429,7 +429,7 @@ int proxy_run(struct proxy_options *options, const struct proxy_reload *reload)
         status = 1;
     }
     if (status == 0) {
-        log_line(LOG_INFO, "stopped", NULL);
+        proxy_log_stopped(p);
     }
     registry_free(p->registry);
     remembered_free(p->remembered);

@@ -62,6 +62,8 @@ struct proxy {
 struct moment proxy_now(const struct proxy *p);
 /* Keeps what is remembered across restarts, if that is wanted. */
 void proxy_save(struct proxy *p);
+/* The last line of all (conn_memory.c). */
+void proxy_log_stopped(const struct proxy *p);
 /* NULL when it is gone. */
 struct conn *proxy_find_conn(const struct proxy *p, uint64_t id);
 /* A connection is gone: the last one ends a shutdown. */

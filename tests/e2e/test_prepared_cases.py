@@ -1,5 +1,6 @@
 """What becomes of prepared statements and READ ONLY transactions around a swap, case by case."""
 
+import re
 import threading
 import time
 
@@ -8,6 +9,7 @@ import pytest
 from psycopg import pq
 
 from conftest import Catalog, connect, make_view, serving
+from processes import eventually
 
 READ = b"SELECT * FROM m ORDER BY a"
 
@@ -259,3 +261,21 @@ def test_younger_transactions_keep_nobody_waiting(server):
         for reader in readers:
             reader.join(20)
     assert errors == []
+
+
+@pytest.mark.parametrize("texts", [
+    [b"SELECT %d" % n for n in range(2003)],
+    [b"SELECT 1 -- " + b"x" * 1000000] * 5,
+    [b"SELECT 1 -- " + b"x" * 2000000] * 3], ids=["many", "much", "long"])
+def test_statements_over_the_limits_are_counted(server, texts):
+    """Over 2000, over 2 MiB together, over 1 MiB each: three; a session that keeps all says nothing."""
+    with Libpq(server.port) as session:
+        session.prepare("few")
+    with Libpq(server.port) as session:
+        for n, text in enumerate(texts):
+            assert session.prepare(f"s{n}", text) == []
+    assert eventually(lambda: "not_kept=" in server.output())
+    assert re.findall(r"event=prepared .*not_kept=(\d+)", server.output()) == ["3"]
+    server.stop()
+    assert re.findall(r"event=stopped statements_not_kept=(\d+)", server.output()) == ["3"]
+    assert "xxx" not in server.output()
