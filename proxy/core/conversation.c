@@ -138,7 +138,7 @@ static bool grant(struct session *s, const struct replace_request *request)
         shares_ask_slot(s);
         return false;
     case REPLACE_READERS:
-        shares_ask_readers(s, request->since_ms);
+        shares_ask_readers(s, request);
         return false;
     case REPLACE_END_SLOT:
         shares_end_slot(s);

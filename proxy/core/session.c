@@ -99,7 +99,8 @@ bool session_next_action(struct session *s, struct action *out_action)
     } else if (out_action->kind == ACTION_REMEMBER) {
         shares_hand_out(s, out_action);
     } else if (out_action->kind == ACTION_COUNT_READERS) {
-        out_action->since_ms = s->readers_before;
+        out_action->from_ms = s->readers_from;
+        out_action->before_ms = s->readers_before;
     } else if (out_action->kind == ACTION_MOVED) {
         shares_hand_out_moved(s, out_action);
     } else if (out_action->kind == ACTION_CANCEL) {

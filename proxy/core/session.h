@@ -76,8 +76,8 @@ enum action_kind {
     ACTION_UNLOCK,         /* release them, or leave the queue for them */
     ACTION_REMEMBER,       /* `left` is what is to be remembered of the first of `families`, in
                             * place of what was; comes while the lock is held */
-    ACTION_COUNT_READERS,  /* how many other sessions of the process have session_reads_since before
-                            * `since_ms`? Then EVENT_READERS */
+    ACTION_COUNT_READERS,  /* how many other sessions of the process have session_reads_since from
+                            * `from_ms` on and before `before_ms`? Then EVENT_READERS */
     ACTION_MOVED,          /* `moved`, names each with its NUL, mean other objects now: tell
                             * EVENT_MOVED to all sessions of the process, this one as well */
     ACTION_TAKE_SLOT,      /* take a slot for a build in the registry, then EVENT_SLOT or
@@ -120,7 +120,8 @@ struct action {
     size_t num_left;
     const char *moved;
     size_t moved_len;
-    uint64_t since_ms;
+    uint64_t from_ms;
+    uint64_t before_ms;
     struct cancel_key key;
     struct session_report report;
 };

@@ -265,8 +265,9 @@ struct session {
     const char **families; /* of the lock, or of the last one; one block */
     size_t num_families;
     enum lock_state lock;
-    bool slot_taken;         /* or waited for */
-    uint64_t readers_before; /* of an ACTION_COUNT_READERS */
+    bool slot_taken;       /* or waited for */
+    uint64_t readers_from; /* of an ACTION_COUNT_READERS */
+    uint64_t readers_before;
     /* A replacement has ended; its engine is kept until ACTION_REMEMBER has been carried out. */
     struct replace *ended;
     bool ended_handed_out;
@@ -485,7 +486,7 @@ void shares_stop_waiting(struct session *s);
 void shares_locked(struct session *s, const struct session_event *event);
 void shares_slot(struct session *s, bool granted);
 /* The engine wants to know of the READ ONLY transactions of others; the shell says how many. */
-void shares_ask_readers(struct session *s, uint64_t since_ms);
+void shares_ask_readers(struct session *s, const struct replace_request *request);
 void shares_readers(struct session *s, size_t num);
 /* Gives back the slot, or everything: the replacement has ended. */
 void shares_end_slot(struct session *s);

@@ -110,9 +110,10 @@ void shares_slot(struct session *s, bool granted)
     }
 }
 
-void shares_ask_readers(struct session *s, uint64_t since_ms)
+void shares_ask_readers(struct session *s, const struct replace_request *request)
 {
-    s->readers_before = since_ms;
+    s->readers_from = request->from_ms;
+    s->readers_before = request->before_ms;
     s->talk.wait = ENGINE_WAITS_READERS;
     session_act(s, ACTION_COUNT_READERS, CLIENT);
 }

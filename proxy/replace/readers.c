@@ -30,10 +30,26 @@ enum step begin_readers(struct replace *r)
     return STEP_READERS;
 }
 
+/* In a cascade those that were given `drain` once are not waited for again by the next rebuild: an
+ * idle one would make each of them wait. */
+static uint64_t *given_up(struct replace *r)
+{
+    while (r->parent != NULL) {
+        r = r->parent;
+    }
+    return &r->readers_given_up_ms;
+}
+
+static uint64_t waits_for_those_before(const struct replace *r)
+{
+    return is_swapped(r) ? r->swapped_ms : r->built_ms;
+}
+
 void ask_readers(struct replace *r, struct replace_request *out)
 {
     out->kind = REPLACE_READERS;
-    out->since_ms = is_swapped(r) ? r->swapped_ms : r->built_ms;
+    out->from_ms = is_swapped(r) ? 0 : *given_up(r);
+    out->before_ms = waits_for_those_before(r);
 }
 
 static void warn_of_readers(struct replace *r, size_t num)
@@ -57,6 +73,9 @@ enum step take_readers(struct replace *r, const struct replace_result *result)
     }
     if (result->num_rows != 0) {
         warn_of_readers(r, result->num_rows);
+        if (!is_swapped(r)) {
+            *given_up(r) = waits_for_those_before(r);
+        }
     }
     return after_readers(r);
 }

@@ -38,7 +38,8 @@ enum replace_request_kind {
                    * process, or REPLACE_FULL when too many wait for one */
     REPLACE_END_SLOT, /* give it back, then tell REPLACE_OK */
     REPLACE_READERS,  /* tell REPLACE_OK with one row, of no columns, for each other session of the
-                       * process in a READ ONLY transaction that is older than `since_ms` */
+                       * process in a READ ONLY transaction that began before `before_ms`
+                       * and not before `from_ms` */
     REPLACE_DONE      /* finished: see replace_outcome. Locks and slot end now */
 };
 
@@ -55,7 +56,8 @@ struct replace_request {
     bool with_parameters;   /* the statement holds $1: run it with what the client bound to it */
     bool cancellable; /* when the engine is cancelled the caller may cancel it on the server */
     uint64_t until_ms;
-    uint64_t since_ms; /* REPLACE_READERS */
+    uint64_t from_ms; /* REPLACE_READERS */
+    uint64_t before_ms;
     /* REPLACE_LOCK: each is database, schema and name of a view, one string. At least one, at most
      * LIMIT_LOCK_FAMILIES (501); the first is that of the view that is replaced. */
     const char *const *families;

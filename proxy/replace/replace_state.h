@@ -182,6 +182,7 @@ struct replace {
     uint64_t build_ends_ms;         /* build_timeout; MOMENT_NEVER */
     uint64_t built_ms;              /* monotonic: the last build was finished */
     uint64_t swapped_ms;            /* ... SWAP was answered */
+    uint64_t readers_given_up_ms;   /* those before it were waited for in vain */
     uint64_t readers_until_ms;      /* how long transactions are waited for */
     bool hands_off;     /* the names are not as expected after the swap: nothing more is touched */
     bool swap_in_doubt; /* it was answered by an error that may not be the whole truth */

@@ -260,7 +260,7 @@ static void perform(struct conn *c, const struct action *action)
         conn_remember(c, action);
         break;
     case ACTION_COUNT_READERS:
-        conn_count_readers(c, action->since_ms);
+        conn_count_readers(c, action->from_ms, action->before_ms);
         break;
     case ACTION_MOVED:
         conn_publish_moved(c, action->moved, action->moved_len);

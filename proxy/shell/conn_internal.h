@@ -58,7 +58,7 @@ void conn_lock(struct conn *c, const struct action *action);
 void conn_unlock(struct conn *c);
 void conn_remember(const struct conn *c, const struct action *action);
 void conn_take_slot(struct conn *c);
-void conn_count_readers(struct conn *c, uint64_t since_ms);
+void conn_count_readers(struct conn *c, uint64_t from_ms, uint64_t before_ms);
 /* Whether its session is in a READ ONLY transaction may have changed. */
 void conn_note_reading(struct conn *c, uint64_t since_ms);
 /* Tells all sessions of the process, a moment later. */

@@ -88,10 +88,10 @@ void conn_unlock(struct conn *c)
     wake(c->proxy);
 }
 
-void conn_count_readers(struct conn *c, uint64_t since_ms)
+void conn_count_readers(struct conn *c, uint64_t from_ms, uint64_t before_ms)
 {
     struct session_event event = {.kind = EVENT_READERS};
-    event.num_readers = readers_count(c->proxy->readers, c->id, since_ms);
+    event.num_readers = readers_count(c->proxy->readers, c->id, from_ms, before_ms);
     session_event(c->session, &event, proxy_now(c->proxy));
 }
 

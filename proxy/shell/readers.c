@@ -73,12 +73,19 @@ bool readers_set(struct readers *r, uint64_t session, uint64_t since_ms)
     return good;
 }
 
-size_t readers_count(struct readers *r, uint64_t session, uint64_t since_ms)
+static bool counts(const struct reader *reader, uint64_t session, uint64_t from_ms,
+                   uint64_t before_ms)
+{
+    return reader->session != session && reader->since_ms >= from_ms &&
+           reader->since_ms < before_ms;
+}
+
+size_t readers_count(struct readers *r, uint64_t session, uint64_t from_ms, uint64_t before_ms)
 {
     size_t num = 0;
     uv_mutex_lock(&r->mutex);
     for (size_t i = 0; i < r->num; i++) {
-        num += r->items[i].session != session && r->items[i].since_ms < since_ms ? 1 : 0;
+        num += counts(&r->items[i], session, from_ms, before_ms) ? 1 : 0;
     }
     uv_mutex_unlock(&r->mutex);
     return num;

@@ -118,7 +118,7 @@ static void note_request(struct script *s, const struct replace *r,
     s->steps[at] = replace_step_name(r);
     s->notices_to_client[at] = request->notices_to_client;
     s->at_ms[at] = s->catalog.now_ms;
-    s->since_ms[at] = request->since_ms;
+    s->since_ms[at] = request->before_ms;
     (void)snprintf(s->sql[at], SCRIPT_TEXT, "%s",
                    request->kind == REPLACE_RUN        ? request->sql
                    : request->kind == REPLACE_LOCK     ? request->families[0]

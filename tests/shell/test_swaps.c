@@ -60,14 +60,16 @@ Test(readers, are_counted_but_for_the_one_who_asks)
     for (uint64_t id = 1; id <= 40; id++) {
         cr_expect(readers_set(r, id, 100 + id));
     }
-    cr_expect(eq(sz, readers_count(r, 0, 141), 40));
-    cr_expect(eq(sz, readers_count(r, 40, 141), 39));
-    cr_expect(eq(sz, readers_count(r, 0, 110), 9));
-    cr_expect(eq(sz, readers_count(r, 5, 110), 8));
+    cr_expect(eq(sz, readers_count(r, 0, 0, 141), 40));
+    cr_expect(eq(sz, readers_count(r, 40, 0, 141), 39));
+    cr_expect(eq(sz, readers_count(r, 0, 0, 110), 9));
+    cr_expect(eq(sz, readers_count(r, 5, 0, 110), 8));
+    cr_expect(eq(sz, readers_count(r, 0, 105, 110), 5));
+    cr_expect(eq(sz, readers_count(r, 0, 110, 110), 0));
     cr_expect(readers_set(r, 5, MOMENT_NEVER));
     cr_expect(readers_set(r, 5, MOMENT_NEVER));
     cr_expect(readers_set(r, 6, 500));
-    cr_expect(eq(sz, readers_count(r, 0, 110), 7));
-    cr_expect(eq(sz, readers_count(r, 0, 501), 39));
+    cr_expect(eq(sz, readers_count(r, 0, 0, 110), 7));
+    cr_expect(eq(sz, readers_count(r, 0, 0, 501), 39));
     readers_free(r);
 }
