@@ -161,6 +161,8 @@ static const struct statement_entry reading[] = {
     {"SELECT r.id, r.relation_type, o.name, r.definition ", read_target},
     {"SELECT r.id, r.relation_type, r.definition ", read_probe},
     {"SELECT r.id, s.name, r.name, r.relation_type FROM ", read_left},
+    {"SELECT r.id, r.name, r.relation_type FROM ", read_predecessors},
+    {"SELECT i.name FROM rw_catalog.rw_indexes ", read_predecessor_indexes},
     {"SELECT u.name FROM rw_catalog.rw_users u WHERE u.is_super", read_superusers},
     {"SHOW MATERIALIZED VIEWS FROM ", read_listing},
     {"SHOW PROCESSLIST", read_processes},

@@ -142,10 +142,15 @@ struct catalog {
     bool probe_unseen; /* this frontend does not show the probe */
 
     /* What the engine may touch. */
-    bool gap_allowed; /* zero_downtime = off */
-    bool plan;        /* EXPLAIN: nothing that lasts */
-    bool keeps_old;   /* what was kept before may go at once */
-    bool needs_lock;  /* the driver tells `locked` and `slot_held` */
+    bool gap_allowed;        /* zero_downtime = off */
+    bool plan;               /* EXPLAIN: nothing that lasts */
+    bool keeps_old;          /* what was kept before may go at once */
+    bool cascades;           /* what reads the view may be rebuilt */
+    bool rolls_back;         /* nothing is built: what is swapped in was kept */
+    const char *stamp;       /* ... to the one of this stamp; NULL: the newest */
+    uint64_t predecessor_id; /* ... this one, and no other; 0: there is none */
+    bool disturbed;          /* somebody else has changed the catalog: perhaps another one */
+    bool needs_lock;         /* the driver tells `locked` and `slot_held` */
     bool locked;
     char families[4 * CATALOG_TEXT]; /* ... these, a line each */
     bool slot_held;

@@ -100,7 +100,7 @@ static struct catalog_object *built_object(struct catalog *c, const char **at, c
         return NULL;
     }
     bool live = c->swapped && !catalog_is_temporary(o->name, TEMP_BUILD);
-    if (!c->racing && !c->temp_taken && (!o->ours || live)) {
+    if (!c->racing && !c->temp_taken && (!catalog_is_new(c, o) || live)) {
         catalog_violated(c, "something of an object changed that was not built, or is live", sql);
     }
     return o;

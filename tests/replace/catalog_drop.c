@@ -19,8 +19,9 @@ bool catalog_left_and_due(const struct catalog *c, const struct catalog_object *
  * remembered. */
 static void watch_drop(struct catalog *c, const struct catalog_object *o, const char *sql)
 {
-    bool inspected = o->id == c->inspected_id;
-    bool built = (o->ours || o->id == c->seen_id) && !c->swapped;
+    /* The way back drops nothing of the view's. */
+    bool inspected = o->id == c->inspected_id && !c->rolls_back;
+    bool built = (o->ours || o->id == c->seen_id) && !c->swapped && !c->rolls_back;
     c->raced_id = c->racing && !o->ours ? o->id : c->raced_id;
     if (c->racing) {
         return;
@@ -136,7 +137,7 @@ static void watch_rename(struct catalog *c, const struct catalog_object *o, cons
     char own[CATALOG_NAME];
     catalog_own_name(o->name, own);
     bool gives = is_temp_of(to, TEMP_OLD, own) && o->reads[0] == c->inspected_id;
-    bool takes = is_temp_of(o->name, TEMP_BUILD, to) && o->ours;
+    bool takes = is_temp_of(o->name, c->rolls_back ? TEMP_OLD : TEMP_BUILD, to) && o->ours;
     if (!c->swapped || !(gives || takes)) {
         catalog_violated(c, "RENAME of an index that is not the engine's", sql);
     }

@@ -29,6 +29,12 @@ catalog_statement read_identity, read_target, read_superusers, read_listing, rea
 /* catalog_depend.c */
 catalog_statement read_indexes, read_index_names, read_index_id, read_index_build, read_both_reads,
     read_indirect, read_new_reads, read_columns, read_zones, read_build, read_probe, read_left;
+/* catalog_rollback.c */
+catalog_statement read_predecessors, read_predecessor_indexes;
+/* Was it built by the engine, or is it what the engine goes back to? */
+bool catalog_is_new(const struct catalog *c, const struct catalog_object *o);
+/* From now on it is what a replacement would have built. */
+void catalog_go_back(struct catalog *c, struct catalog_object *predecessor);
 /* catalog_processes.c */
 catalog_statement read_processes;
 void watch_readers(struct catalog *c, const struct catalog_object *dropped, const char *sql);

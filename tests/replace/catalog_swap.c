@@ -98,6 +98,9 @@ static void swap_target(struct catalog *c, struct catalog_object *first,
     }
     watch_swap(c, first, sql);
     c->swapped = as_seen;
+    if (c->rolls_back && as_seen) {
+        catalog_go_back(c, first);
+    }
 }
 
 /* Two replacements that move one view at the same time would each swap it away from under the

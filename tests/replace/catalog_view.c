@@ -152,7 +152,7 @@ static bool may_be_dropped(const struct catalog *c, const struct catalog_object 
 {
     bool temporary =
         catalog_is_temporary(o->name, TEMP_BUILD) || catalog_is_temporary(o->name, TEMP_PROBE);
-    bool target = o->id == c->inspected_id && (c->swapped || c->gap_allowed);
+    bool target = o->id == c->inspected_id && (c->swapped || c->gap_allowed) && !c->rolls_back;
     /* What was first seen is what was made, as far as the engine can know. */
     return ((o->ours || o->id == c->follower_seen_id) && temporary) ||
            (o->swapped_away && temporary) || target || (o->ours && c->gap && !c->swapped) ||

@@ -92,10 +92,13 @@ static bool others_untouched(struct script *s)
     for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
         const struct catalog_object *was = &s->before.objects[i];
         const struct catalog_object *is = catalog_by_id(&s->catalog, was->id);
-        bool index = strcmp(was->kind, "index") == 0 && was->reads[0] == c->target_id;
+        bool index = strcmp(was->kind, "index") == 0 &&
+                     (was->reads[0] == c->target_id ||
+                      (c->rolls_back && was->reads[0] == c->predecessor_id));
         if (was->id == 0 || was->id == c->target_id || was->id == c->inspected_id ||
             was->id == c->seen_id || was->id == c->raced_id || was->left || was->touched ||
-            (index && swapped) || (c->exchanged && promise_reads_target(s, was))) {
+            (index && swapped) || (c->exchanged && promise_reads_target(s, was)) ||
+            (c->exchanged && c->rolls_back && promise_reads(s, was, c->predecessor_id))) {
             continue;
         }
         if (is == NULL ? !promise_met(s, FAULT_TARGET_DROPPED, FAULT_LAST_BY_OTHERS)
@@ -109,7 +112,8 @@ static bool others_untouched(struct script *s)
 /* Success, and nothing was to be done. Without memory it need not be told. */
 static bool was_left_alone(const struct script *s)
 {
-    bool silent = s->memory_fails_at != 0 && !s->catalog.created && !script_sent(s, "DROP MAT");
+    bool silent = s->memory_fails_at != 0 && !s->catalog.created && !s->catalog.swapped &&
+                  !script_sent(s, "DROP MAT");
     return silent || script_says(s, "nothing was done") || script_says(s, "was left as it is");
 }
 
@@ -169,5 +173,5 @@ bool script_kept_promise(struct script *s)
     s->problem[0] = 0;
     return ended_properly(s) && others_untouched(s) && name_is_served(s) && promise_carried(s) &&
            promise_leftovers_named(s) && promise_no_false_claims(s) && promise_dependents(s) &&
-           background_is_back(s);
+           promise_rolled_back(s) && promise_moved_told(s) && background_is_back(s);
 }

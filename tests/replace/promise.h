@@ -20,6 +20,11 @@ bool promise_same_grants(struct script *s, const struct catalog_object *old,
 bool promise_dependents(struct script *s);
 /* Did it read the view before, directly or through others? */
 bool promise_reads_target(const struct script *s, const struct catalog_object *was);
+bool promise_reads(const struct script *s, const struct catalog_object *was, uint64_t id);
+/* promise_rollback.c: the way back makes and drops nothing, and what was live is there still; the
+ * names that were told to have moved are those that mean other objects. */
+bool promise_rolled_back(struct script *s);
+bool promise_moved_told(struct script *s);
 /* promise_left.c: what is left is named or remembered; nobody is told to drop anything else. */
 bool promise_leftovers_named(struct script *s);
 bool promise_no_false_claims(struct script *s);

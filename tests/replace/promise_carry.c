@@ -103,6 +103,15 @@ static bool has_index(struct script *s, const struct catalog_object *was,
     return same_comments(s, was, is);
 }
 
+/* What is gone back to may have been without it. */
+static bool was_never_there(const struct script *s, const struct catalog_object *was)
+{
+    char text[2 * CATALOG_NAME];
+    (void)snprintf(text, sizeof(text), "index \"%s\" is not on the view that was gone back to",
+                   was->name);
+    return s->rollback && script_says(s, text);
+}
+
 static bool same_indexes(struct script *s, const struct catalog_object *live)
 {
     bool carried = s->settings.values[SETTING_INDEXES] == REPLACE_INDEXES_CARRIED;
@@ -111,7 +120,7 @@ static bool same_indexes(struct script *s, const struct catalog_object *live)
     for (size_t i = 0; same && i < CATALOG_OBJECTS; i++) {
         const struct catalog_object *was = &s->before.objects[i];
         if (was->id != 0 && strcmp(was->kind, "index") == 0 &&
-            was->reads[0] == s->catalog.target_id) {
+            was->reads[0] == s->catalog.target_id && !was_never_there(s, was)) {
             num++;
             same = !carried || has_index(s, was, live);
         }

@@ -66,6 +66,14 @@ static bool is_held(const struct catalog *c, const struct catalog_object *held)
     return found;
 }
 
+/* What may have been swapped is nothing to be dropped: its name is told, that is all. */
+static bool is_mentioned(const struct script *s, const struct catalog_object *o)
+{
+    char text[CATALOG_NAME + 4];
+    (void)snprintf(text, sizeof(text), "\"%s\"", o->name);
+    return s->rollback && s->outcome != REPLACE_SUCCEEDED && script_says(s, text);
+}
+
 bool promise_leftovers_named(struct script *s)
 {
     const struct catalog *c = &s->catalog;
@@ -77,7 +85,7 @@ bool promise_leftovers_named(struct script *s)
         if (!is_mine(s, o)) {
             continue;
         }
-        if (!is_named(s, o) && !is_remembered(s, o)) {
+        if (!is_named(s, o) && !is_remembered(s, o) && !is_mentioned(s, o)) {
             return promise_broken(s, "left behind and not named", o->name);
         }
         if (!may_leave && !is_remembered(s, o) && !is_held(c, o)) {

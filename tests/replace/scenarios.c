@@ -337,17 +337,23 @@ void scenario_prepare(const struct scenario *scenario, struct script *s)
     }
 }
 
+static const struct scenario *find_in(const struct scenario *list, size_t num, const char *name)
+{
+    for (size_t i = 0; i < num; i++) {
+        if (strcmp(list[i].name, name) == 0) {
+            return &list[i];
+        }
+    }
+    return NULL;
+}
+
 const struct scenario *scenario_find(const char *name)
 {
-    for (size_t i = 0; i < num_scenarios; i++) {
-        if (strcmp(scenarios[i].name, name) == 0) {
-            return &scenarios[i];
-        }
+    const struct scenario *found = find_in(scenarios, num_scenarios, name);
+    found = found != NULL ? found : find_in(dependent_scenarios, num_dependent_scenarios, name);
+    found = found != NULL ? found : find_in(rollback_scenarios, num_rollback_scenarios, name);
+    if (found == NULL) {
+        abort();
     }
-    for (size_t i = 0; i < num_dependent_scenarios; i++) {
-        if (strcmp(dependent_scenarios[i].name, name) == 0) {
-            return &dependent_scenarios[i];
-        }
-    }
-    abort();
+    return found;
 }

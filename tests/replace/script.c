@@ -1,9 +1,10 @@
 /*
- * script: see script.h. This file drives the engine; what befalls it is in script_faults.c, the
- * judgement in promise.c.
+ * script: see script.h. This file drives the engine; what befalls it is in script_faults.c, what it
+ * tells is kept by script_told.c, the judgement is in promise.c.
  */
 #include "script.h"
 #include "script_faults.h"
+#include "script_told.h"
 
 #include "mem.h"
 
@@ -156,19 +157,6 @@ static void take_locks(struct script *s, const struct replace_request *request)
     s->catalog.locked = true;
 }
 
-static void note_moved(struct script *s, struct replace *r)
-{
-    const char *name = NULL;
-    while (replace_next_moved(r, &name)) {
-        size_t len = strlen(s->moved);
-        (void)snprintf(s->moved + len, SCRIPT_TEXT - len, "%s ", name);
-        if (s->num_moved < 2) {
-            s->moved_at[s->num_moved] = s->num_requests;
-        }
-        s->num_moved++;
-    }
-}
-
 /* The lock of a family comes with what is remembered of it. */
 static void give_lock(struct script *s, struct replace *r)
 {
@@ -258,6 +246,7 @@ static bool do_request(struct script *s, struct replace *r, struct replace_reque
         bool lost = fault == FAULT_LOST_BEFORE || fault == FAULT_LOST_AFTER;
         f->applied = by_others ? fault_by_others(&s->catalog, fault)
                                : kind == REPLACE_RUN || lost || fault_is_cancel(fault, &why);
+        s->catalog.disturbed = s->catalog.disturbed || (by_others && f->applied);
         if (lost && kind != REPLACE_RUN) {
             hand_over(s, r, &(struct replace_result){.kind = REPLACE_LOST});
             return false;
@@ -292,7 +281,7 @@ static void converse(struct script *s, struct replace *r)
             break; /* nothing is out and nothing is wanted: endless */
         }
         asked = false;
-        note_moved(s, r);
+        script_note_moved(s, r);
         if (request.kind == REPLACE_DONE) {
             return;
         }
@@ -303,70 +292,17 @@ static void converse(struct script *s, struct replace *r)
     s->endless = true;
 }
 
-static const char *or_nothing(const char *text)
-{
-    return text != NULL ? text : "";
-}
-
-static void note_lists(struct script *s, const struct replace_outcome *outcome)
-{
-    s->left_known = outcome->left_known;
-    for (size_t i = 0; outcome->left_known && i < outcome->num_left; i++) {
-        if (s->num_left == SCRIPT_LEFT) {
-            abort();
-        }
-        struct script_left *left = &s->left[s->num_left++];
-        (void)snprintf(left->schema, CATALOG_NAME, "%s", outcome->left[i].schema);
-        (void)snprintf(left->name, CATALOG_NAME, "%s", outcome->left[i].name);
-        left->id = outcome->left[i].id;
-        left->until_us = outcome->left[i].until_us;
-    }
-    size_t len = 0;
-    for (size_t i = 0; outcome->kind == REPLACE_PLANNED && i < outcome->num_plan; i++) {
-        len += (size_t)snprintf(s->plan + len, sizeof(s->plan) - len, "%s\n", outcome->plan[i]);
-        if (len >= sizeof(s->plan)) {
-            abort();
-        }
-    }
-}
-
-static void note_outcome(struct script *s, struct replace *r)
-{
-    const struct replace_outcome *outcome = replace_outcome(r);
-    struct replace_notice n;
-    s->outcome = outcome->kind;
-    s->server_lost = outcome->server_lost;
-    (void)snprintf(s->tag, sizeof(s->tag), "%s", or_nothing(outcome->tag));
-    (void)snprintf(s->stamp, sizeof(s->stamp), "%s", replace_id(r));
-    (void)snprintf(s->view_name, sizeof(s->view_name), "%s", replace_view_name(r));
-    if (outcome->kind == REPLACE_FAILED) {
-        (void)snprintf(s->sqlstate, sizeof(s->sqlstate), "%s", outcome->error.sqlstate);
-        (void)snprintf(s->error, SCRIPT_TEXT, "%s\n%s\n%s", outcome->error.message,
-                       or_nothing(outcome->error.detail), or_nothing(outcome->error.hint));
-    }
-    if (outcome->kind == REPLACE_FAILED_BY_SERVER) {
-        (void)snprintf(s->raw, SCRIPT_TEXT, "%.*s", (int)outcome->raw_len,
-                       (const char *)outcome->raw);
-    }
-    note_lists(s, outcome);
-    while (replace_next_notice(r, &n) && s->num_notices < SCRIPT_NOTICES) {
-        (void)snprintf(s->notices[s->num_notices++], SCRIPT_TEXT, "%s\n%s\n%s\n%s", n.severity,
-                       n.message, or_nothing(n.detail), or_nothing(n.hint));
-    }
-}
-
-void script_run(struct script *s)
+/* The engine, given an allocation of exactly its size: the sanitizer guards the end. */
+static struct replace *start_engine(const struct script *s)
 {
     static const char usual[] = "CREATE OR REPLACE MATERIALIZED VIEW mv AS SELECT a FROM t";
     const char *text = s->text != NULL ? s->text : usual;
-    struct catalog *c = &s->catalog;
-    s->before = *c;
-    c->needs_lock = true;
-    c->first_new_id = c->next_id;
-    c->plan = s->mode == REPLACE_PLAN;
-    c->gap_allowed = s->settings.values[SETTING_ZERO_DOWNTIME] == REPLACE_ZERO_DOWNTIME_OFF;
-    c->keeps_old = s->settings.values[SETTING_KEEP_OLD] != 0;
-    /* An allocation of exactly its size: the sanitizer guards the end. */
+    const struct catalog *c = &s->catalog;
+    if (s->rollback) {
+        mem_fail_at(s->memory_fails_at != 0 ? s->memory_fails_at : SIZE_MAX);
+        return replace_new_rollback(c->target_schema, c->target_name, s->rollback_to, &s->settings,
+                                    s->mode, moment_of(s));
+    }
     char *exact = malloc(strlen(text));
     if (exact == NULL) {
         abort();
@@ -375,34 +311,30 @@ void script_run(struct script *s)
     mem_fail_at(s->memory_fails_at != 0 ? s->memory_fails_at : SIZE_MAX);
     struct replace *r = replace_new(exact, strlen(text), &s->settings, s->mode, moment_of(s));
     free(exact);
+    return r;
+}
+
+void script_run(struct script *s)
+{
+    struct catalog *c = &s->catalog;
+    s->before = *c;
+    c->needs_lock = true;
+    c->first_new_id = c->next_id;
+    c->plan = s->mode == REPLACE_PLAN;
+    c->gap_allowed = s->settings.values[SETTING_ZERO_DOWNTIME] == REPLACE_ZERO_DOWNTIME_OFF;
+    c->keeps_old = s->settings.values[SETTING_KEEP_OLD] != 0;
+    c->rolls_back = s->rollback;
+    c->stamp = s->rollback_to;
+    struct replace *r = start_engine(s);
     memory_returns(s);
     s->made = r != NULL;
     if (r != NULL) {
         converse(s, r);
         s->num_allocations = mem_count();
-        note_outcome(s, r);
+        script_note_outcome(s, r);
     }
     mem_fail_at(0);
     replace_free(r);
-}
-
-bool script_says(const struct script *s, const char *text)
-{
-    bool said = strstr(s->error, text) != NULL;
-    for (size_t i = 0; i < s->num_notices; i++) {
-        said = said || strstr(s->notices[i], text) != NULL;
-    }
-    return said;
-}
-
-size_t script_find_step(const struct script *s, const char *step, size_t num)
-{
-    for (size_t i = 0; i < s->num_requests; i++) {
-        if (strcmp(s->steps[i], step) == 0 && num-- == 0) {
-            return i;
-        }
-    }
-    return SCRIPT_REQUESTS;
 }
 
 void script_again(struct script *s)
@@ -427,13 +359,4 @@ size_t script_find_run(struct script *s, const char *step, size_t num)
 uint64_t script_now_us(const struct script *s)
 {
     return moment_of(s).unix_us;
-}
-
-bool script_sent(const struct script *s, const char *beginning)
-{
-    bool sent = false;
-    for (size_t i = 0; i < s->num_requests; i++) {
-        sent = sent || strncmp(s->sql[i], beginning, strlen(beginning)) == 0;
-    }
-    return sent;
 }

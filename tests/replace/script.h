@@ -77,6 +77,8 @@ struct script {
     const char *text; /* of the client; NULL: a replacement of mv */
     struct replace_settings settings;
     enum replace_mode mode;
+    bool rollback;           /* of mv, in place of the statement */
+    const char *rollback_to; /* the stamp; NULL: the newest */
     struct script_left remembered[SCRIPT_LEFT];
     size_t num_remembered;
     bool slots_full;

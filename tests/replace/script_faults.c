@@ -85,7 +85,8 @@ static const char *temporary_name(const struct catalog *c)
     for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
         const struct catalog_object *o = &c->objects[i];
         if (o->id != 0 && strstr(o->name, "_tmp_2") != NULL &&
-            strcmp(o->kind, "materialized view") == 0 && (o->ours || o->id == c->target_id)) {
+            strcmp(o->kind, "materialized view") == 0 &&
+            (o->ours || o->id == c->target_id || o->id == c->predecessor_id)) {
             return o->name;
         }
     }
