@@ -78,8 +78,9 @@ void remember(struct replace *r)
         const char *schema = cell(rows, i, REMEMBERED_SCHEMA);
         const char *name = cell(rows, i, REMEMBERED_NAME);
         const char *until = cell(rows, i, REMEMBERED_UNTIL);
-        if (schema == NULL || name == NULL || until == NULL) {
-            continue;
+        bool live = r->rollback && cell_id(rows, i, REMEMBERED_ID) == r->view.id;
+        if (schema == NULL || name == NULL || until == NULL || live) {
+            continue; /* what was gone back to is not left any more */
         }
         struct replace_left left = {
             .schema = schema,

@@ -1,0 +1,83 @@
+/*
+ * Tests of the way back: what is chosen, what is refused and how that is said, what is sent. That
+ * nothing is lost on the way is in promise_rollback.c.
+ */
+#include "scenarios.h"
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct script s;
+
+static void run(const char *name)
+{
+    scenario_prepare(scenario_find(name), &s);
+    script_run(&s);
+    cr_expect(script_kept_promise(&s), "%s: %s", name, s.problem);
+}
+
+static void run_well(const char *name)
+{
+    run(name);
+    cr_expect(eq(int, s.outcome, REPLACE_SUCCEEDED), "%s: %s%s", name, s.error, s.raw);
+}
+
+/* What is remembered afterwards: name and id, each with a blank behind. */
+static const char *list_left(void)
+{
+    static char text[SCRIPT_TEXT];
+    size_t len = 0;
+    text[0] = 0;
+    for (size_t i = 0; i < s.num_left; i++) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s ", s.left[i].name,
+                                s.left[i].id == s.catalog.target_id ? "" : "(another)");
+    }
+    return text;
+}
+
+static const struct {
+    const char *scenario;
+    const char *left; /* as list_left has it */
+    const char *moved;
+} chosen[] = {
+    {"rollback: one", "mv_tmp_20250101_000000_000001 ", "mv "},
+    {"rollback: one, 2.2", "mv_tmp_20250101_000000_000001 ", "mv "},
+    {"rollback: not remembered", "mv_tmp_20250101_000000_000001 ", "mv "},
+    /* The first one is over, the second is kept on purpose. */
+    {"rollback: several", "mv_tmp_20250202_000000_000002(another) mv_tmp_20250303_000000_000003 ",
+     "mv "},
+    {"rollback: one of several remembered", "mv_tmp_20250202_000000_000002 ", "mv "},
+    {"rollback: by stamp",
+     "mv_tmp_20250202_000000_000002(another) mv_tmp_20250303_000000_000003(another) "
+     "mv_tmp_20250101_000000_000001 ",
+     "mv "},
+    {"rollback: a younger one by stamp", "mv_tmp_20250303_000000_000003 ", "mv "},
+    {"rollback: a plain view", "mv_tmp_20250101_000000_000001 ", "mv v mv v "},
+    {"rollback: rich", "mv_tmp_20250101_000000_000001 ", "mv "},
+    {"rollback: an index is missing", "mv_tmp_20250101_000000_000001 ", "mv "},
+    /* Of those that are kept on purpose only the newest. */
+    {"rollback: keep_old", "mv_tmp_20250303_000000_000003 ", "mv "},
+    {"rollback: views", "mv_tmp_20250101_000000_000001 ", "mv v2 v1 mv v2 v1 "},
+    {"rollback: a lost column", "mv_tmp_20250101_000000_000001 ", "mv v mv v "},
+    {"rollback: readers", "mv_tmp_20250101_000000_000001 ", "mv "},
+    {"rollback: a late swap", "mv_tmp_20250101_000000_000001 ", "mv v2 v1 mv v2 v1 "},
+    {"rollback: hooks", "mv_tmp_20250101_000000_000001 ", "mv "},
+};
+
+/* It is live, what was live has its name, and is told as left: nothing else is. */
+Test(replace_rollback, what_is_gone_back_to)
+{
+    for (size_t i = 0; i < sizeof(chosen) / sizeof(chosen[0]); i++) {
+        run_well(chosen[i].scenario);
+        const struct catalog_object *live = catalog_find(&s.catalog, "public", "mv");
+        cr_assert(ne(ptr, (void *)live, NULL));
+        cr_expect(eq(u64, live->id, s.catalog.predecessor_id), "%s", chosen[i].scenario);
+        cr_expect(eq(str, (char *)list_left(), (char *)chosen[i].left), "%s", chosen[i].scenario);
+        cr_expect(eq(str, s.moved, (char *)chosen[i].moved), "%s", chosen[i].scenario);
+        cr_expect(script_says(&s, "Rolled back "), "%s", chosen[i].scenario);
+        cr_expect(not(script_sent(&s, "CREATE MATERIALIZED VIEW")), "%s", chosen[i].scenario);
+        cr_expect(not(script_sent(&s, "(slot)")), "%s", chosen[i].scenario);
+    }
+}
