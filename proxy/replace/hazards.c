@@ -156,7 +156,9 @@ static enum step check_readers(struct replace *r, const struct renamed *renamed)
         describe(item, &who);
         const char *hazard = hazard_of(r, item, renamed);
         const char *name = renamed->name;
-        if (hazard == NULL && r->view.id != 0 && dependents_reads(d, item->id, r->view.id)) {
+        /* Of a predecessor there may be readers, that of the view were asked then. */
+        if (hazard == NULL && r->view.id != 0 && renamed->id != r->view.id &&
+            dependents_reads(d, item->id, r->view.id)) {
             hazard = "reads both the view and the one that would take its place";
             name = NULL;
         }

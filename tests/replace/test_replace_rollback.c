@@ -61,6 +61,8 @@ static const struct {
     {"rollback: keep_old", "mv_tmp_20250303_000000_000003 ", "mv "},
     {"rollback: views", "mv_tmp_20250101_000000_000001 ", "mv v2 v1 mv v2 v1 "},
     {"rollback: a lost column", "mv_tmp_20250101_000000_000001 ", "mv v mv v "},
+    {"rollback: read by a sink", "mv_tmp_20250101_000000_000001 ", "mv v mv v "},
+    {"rollback: what is live reads it", "mv_tmp_20250101_000000_000001 ", "mv "},
     {"rollback: readers", "mv_tmp_20250101_000000_000001 ", "mv "},
     {"rollback: a late swap", "mv_tmp_20250101_000000_000001 ", "mv v2 v1 mv v2 v1 "},
     {"rollback: hooks", "mv_tmp_20250101_000000_000001 ", "mv "},
@@ -80,4 +82,16 @@ Test(replace_rollback, what_is_gone_back_to)
         cr_expect(not(script_sent(&s, "CREATE MATERIALIZED VIEW")), "%s", chosen[i].scenario);
         cr_expect(not(script_sent(&s, "(slot)")), "%s", chosen[i].scenario);
     }
+}
+
+/* Nothing of the view's is dropped, so nobody's statement is waited for. */
+Test(replace_rollback, readers)
+{
+    run_well("rollback: readers");
+    cr_expect(not(script_sent(&s, "SHOW PROCESSLIST")));
+    cr_expect(not(script_sent(&s, "DROP ")));
+    run_well("rollback: read by a sink");
+    const struct catalog_object *k = catalog_find(&s.catalog, "public", "k");
+    cr_expect(eq(u64, k->reads[0], s.catalog.predecessor_id));
+    cr_expect(not(script_says(&s, "\"public.k\"")));
 }
