@@ -248,7 +248,7 @@ static enum step after_refused_swap(struct replace *r)
     }
     r->made = MADE_NOTHING;
     if (r->swap_in_doubt) {
-        warn_perhaps_left(r, "The server may still swap the names: look before dropping it.");
+        warn_swap_in_doubt(r, "The server may still swap the names: look before dropping it.");
         r->view.sent = false;
     }
     return begin_undo(r);
@@ -300,7 +300,8 @@ enum step take_ids_after(struct replace *r, const struct replace_result *result)
     describe_ids(r, result, &detail);
     forget_failure(r);
     r->made = MADE_NOTHING;
-    warn_perhaps_left(r, "The object behind this name may be the old or the new view: look first.");
+    warn_swap_in_doubt(r,
+                       "The object behind this name may be the old or the new view: look first.");
     r->view.sent = false; /* not to be undone */
     (void)fail(r, "40001", "the view was replaced or renamed by someone else at the same moment",
                buf_text(&detail), "Nothing was dropped. Look at both names before cleaning up.");
@@ -317,8 +318,8 @@ enum step refused_ids_after(struct replace *r, const struct replace_result *resu
                    : finish_live(r, result->error.message);
     }
     forget_failure(r);
-    warn_perhaps_left(r,
-                      "Whether the names were swapped could not be read: look before dropping it.");
+    warn_swap_in_doubt(
+        r, "Whether the names were swapped could not be read: look before dropping it.");
     r->made = MADE_NOTHING;
     r->view.sent = false;
     (void)fail_by_server(r, result);

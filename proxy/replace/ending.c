@@ -249,7 +249,10 @@ static void describe_lost(const struct replace *r, struct buf *detail)
         buf_add_format(detail, "Nothing had been created; \"%s\" is as it was.", r->view_name);
         return;
     }
-    if (r->made == MADE_SWAPPING) {
+    if (r->made == MADE_SWAPPING && r->rollback) {
+        buf_add_format(detail, "Whether \"%s\" and \"%s\" were swapped is not known", r->view_name,
+                       r->view.name);
+    } else if (r->made == MADE_SWAPPING) {
         buf_add_text(detail, "Whether the names were swapped is not known.");
     } else if (r->made >= MADE_SWAPPED) {
         buf_add_text(detail, "The new view is live.");
@@ -324,6 +327,9 @@ enum step end_lost(struct replace *r)
                 buf_text(&detail), hint_wanted ? buf_text(&hint) : NULL);
     if (hint_wanted && r->outcome.error.hint == NULL) {
         warn_perhaps_left(r, NULL);
+    }
+    if (r->rollback && r->made == MADE_SWAPPING && r->outcome.error.detail == NULL) {
+        warn_swap_in_doubt(r, NULL);
     }
     buf_cleanup(&detail);
     buf_cleanup(&hint);

@@ -304,6 +304,8 @@ void notice(struct replace *r, const char *severity, const char *sqlstate, const
  * removes it. */
 void warn_leftover(struct replace *r, const char *why);
 void warn_perhaps_left(struct replace *r, const char *why);
+/* ... or, of a rollback, that both names may mean either object. */
+void warn_swap_in_doubt(struct replace *r, const char *why);
 void warn_build_left(struct replace *r, const struct build *build, const char *why);
 void warn_build_perhaps_left(struct replace *r, const struct build *build, const char *why);
 void warn_named_left(struct replace *r, const char *schema, const char *name, const char *drop);

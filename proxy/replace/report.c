@@ -168,10 +168,23 @@ static const char *drop_view(const struct replace *r)
     return is_view(r) ? "DROP VIEW" : "DROP MATERIALIZED VIEW";
 }
 
+/* Neither is to be dropped. */
+static struct queued_notice *in_doubt_notice(const struct replace *r, const char *why)
+{
+    struct buf message = {0};
+    buf_add_format(&message, "\"%s\" and \"%s\" may have been swapped", r->view_name, r->view.name);
+    const char *text = buf_text(&message);
+    struct queued_notice *n =
+        text != NULL ? warning_new(text, why, "Look at both names before dropping either.") : NULL;
+    buf_cleanup(&message);
+    return n;
+}
+
 bool reserve_leftover_warning(struct replace *r)
 {
     notices_free(r->leftover);
-    r->leftover = leftover_notice(r, r->view.name, drop_view(r), "may be", NULL);
+    r->leftover = r->rollback ? in_doubt_notice(r, NULL)
+                              : leftover_notice(r, r->view.name, drop_view(r), "may be", NULL);
     return r->leftover != NULL;
 }
 
@@ -195,6 +208,15 @@ void warn_perhaps_left(struct replace *r, const char *why)
         warn_left(r, r->view.name, drop_view(r), "may be", why);
     } else if (r->probe != PROBE_NONE) {
         warn_left(r, r->probe_name, "DROP VIEW", "may be", why);
+    }
+}
+
+void warn_swap_in_doubt(struct replace *r, const char *why)
+{
+    if (r->rollback) {
+        warn_or_reserved(r, in_doubt_notice(r, why), &r->leftover);
+    } else {
+        warn_perhaps_left(r, why);
     }
 }
 

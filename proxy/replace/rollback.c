@@ -134,7 +134,7 @@ enum step take_predecessors(struct replace *r, const struct replace_result *resu
     }
     buf_add_text(&name, chosen);
     r->view.finished = true;
-    if (!set_name(&r->view, &name) || !reserve_spare(r)) {
+    if (!set_name(&r->view, &name) || !reserve_leftover_warning(r) || !reserve_spare(r)) {
         return fail_without_memory(r);
     }
     return is_view(r) ? STEP_DEPENDENTS : STEP_PREDECESSOR_LISTED;

@@ -95,3 +95,23 @@ Test(replace_rollback, readers)
     cr_expect(eq(u64, k->reads[0], s.catalog.predecessor_id));
     cr_expect(not(script_says(&s, "\"public.k\"")));
 }
+
+/* Whether the names were swapped is not known: both are told, and neither is to be dropped. */
+Test(replace_rollback, in_doubt)
+{
+    static const char both[] = "\"public.mv\" and \"mv_tmp_20250101_000000_000001\"";
+    scenario_prepare(scenario_find("rollback: one"), &s);
+    size_t at = script_find_run(&s, "swap", 0);
+    s.faults[0] = (struct script_fault){.at = at, .fault = FAULT_LOST_AFTER};
+    script_run(&s);
+    cr_expect(eq(str, s.sqlstate, (char *)"08006"));
+    cr_expect(script_says(&s, both), "%s", s.error);
+    cr_expect(not(script_says(&s, "DROP ")));
+    s.faults[0] = (struct script_fault){.at = at, .fault = FAULT_ERROR_LATE};
+    s.faults[1] = (struct script_fault){.at = at + 1, .fault = FAULT_ERROR};
+    script_again(&s);
+    script_run(&s);
+    cr_expect(eq(int, s.outcome, REPLACE_FAILED_BY_SERVER));
+    cr_expect(script_says(&s, both));
+    cr_expect(not(script_says(&s, "DROP ")));
+}
