@@ -178,15 +178,21 @@ static bool add_rename(struct replace *r, const char *from, const char *to)
     return text_list_take(&r->index_renames, &sql);
 }
 
-static void warn_missing_index(struct replace *r, size_t num)
+/* Without memory to say so nothing may be lost: false. */
+static bool warn_missing_index(struct replace *r, size_t num)
 {
     struct buf message = {0};
+    struct queued_notice *n = NULL;
     buf_add_format(&message, "index \"%s\" is not on the view that was gone back to",
                    index_name(r, num));
     if (buf_text(&message) != NULL) {
-        notice(r, "WARNING", "01000", buf_text(&message), NULL, index_definition(r, num));
+        n = warning_new(buf_text(&message), NULL, index_definition(r, num));
     }
     buf_cleanup(&message);
+    if (n != NULL) {
+        warn_or_reserved(r, n, NULL);
+    }
+    return n != NULL;
 }
 
 /* The indexes of both exchange their names after the swap. */
@@ -205,7 +211,7 @@ enum step take_predecessor_indexes(struct replace *r, const struct replace_resul
             listed = add_rename(r, index_name(r, i), buf_text(&aside)) &&
                      add_rename(r, name, buf_text(&own));
         } else if (listed && r->mode == REPLACE_CARRY_OUT) {
-            warn_missing_index(r, i);
+            listed = warn_missing_index(r, i);
         }
         buf_cleanup(&own);
         buf_cleanup(&aside);

@@ -75,6 +75,18 @@ static const struct {
     {"dependents: plan of materialized views", NULL, FAULT_NONE},
     {"dependents: plan of all of a view", NULL, FAULT_NONE},
     {"dependents: plan of a hazard", NULL, FAULT_NONE},
+    {"rollback: several", NULL, FAULT_NONE},
+    {"rollback: several not remembered", NULL, FAULT_NONE},
+    {"rollback: by stamp", NULL, FAULT_NONE},
+    {"rollback: one", "swap", FAULT_LOST_AFTER},
+    {"rollback: a plain view", NULL, FAULT_NONE},
+    {"rollback: an index is missing", NULL, FAULT_NONE},
+    {"rollback: keep_old", NULL, FAULT_NONE},
+    {"rollback: views", NULL, FAULT_NONE},
+    {"rollback: views", "swap a view", FAULT_LOST_BEFORE},
+    {"rollback: a lost column", NULL, FAULT_NONE},
+    {"rollback: a late swap", NULL, FAULT_NONE},
+    {"rollback: plan", NULL, FAULT_NONE},
 };
 
 static void prepare(size_t run)
