@@ -84,6 +84,70 @@ Test(replace_rollback, what_is_gone_back_to)
     }
 }
 
+static const struct {
+    const char *scenario;
+    const char *sqlstate;
+    const char *says;
+} refused[] = {
+    {"rollback: none", "42704", "there is no predecessor of \"public.mv\" to go back to"},
+    {"rollback: only a younger one", "42704", "there is no predecessor of \"public.mv\""},
+    {"rollback: none of that stamp", "42704", "with the stamp 20250303_000000_000003 to go back"},
+    {"rollback: others of such names", "42704", "there is no predecessor of \"public.mv\""},
+    {"rollback: was a plain view", "42704", "there is no predecessor of \"public.mv\""},
+    {"rollback: no view", "42704", "there is no view \"public.mv\""},
+    {"rollback: several not remembered", "55000", "there are several objects to which"},
+    {"rollback: being created", "55006",
+     "\"mv_tmp_20250101_000000_000001\" is still being created"},
+    {"rollback: not the owner", "42501", "must be owner of materialized view public.mv"},
+    {"rollback: reads both", "55000", "The view \"public.both\" reads both the view and the one"},
+    {"rollback: namesake", "55000", "The view \"public.v\" reads two relations of the name"},
+    {"rollback: it reads what is live", "42P17", "reads the view that it replaces"},
+    {"rollback: unsafe text", "55000", "cannot read back when it renames"},
+};
+
+Test(replace_rollback, refusals)
+{
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        run(refused[i].scenario);
+        cr_expect(eq(int, s.outcome, REPLACE_FAILED), "%s", refused[i].scenario);
+        cr_expect(eq(str, s.sqlstate, (char *)refused[i].sqlstate), "%s", refused[i].scenario);
+        cr_expect(ne(ptr, strstr(s.error, refused[i].says), NULL), "%s: %s", refused[i].scenario,
+                  s.error);
+        cr_expect(script_unchanged(&s), "%s", refused[i].scenario);
+        cr_expect(not(script_says(&s, "DROP ")), "%s", refused[i].scenario);
+        cr_expect(not(s.left_known), "%s", refused[i].scenario);
+    }
+    /* What only the server can tell is said in its words. */
+    run("rollback: owned by somebody else");
+    cr_expect(eq(int, s.outcome, REPLACE_FAILED_BY_SERVER));
+    cr_expect(script_unchanged(&s));
+}
+
+/* Owner, exactly the grants, comments, parallelism; and the indexes exchange their names. */
+Test(replace_rollback, what_is_sent)
+{
+    static const char *const sent[] = {
+        "REVOKE SELECT ON MATERIALIZED VIEW \"public\".\"mv_tmp_20250101_000000_000001\" FROM"
+        " \"dave\"",
+        "ALTER MATERIALIZED VIEW \"public\".\"mv_tmp_20250101_000000_000001\" OWNER TO \"alice\"",
+        "ALTER MATERIALIZED VIEW \"public\".\"mv_tmp_20250101_000000_000001\" SET PARALLELISM = "
+        "ADAPTIVE",
+        "ALTER MATERIALIZED VIEW \"public\".\"mv_tmp_20250101_000000_000001\" SWAP WITH"
+        " \"public\".\"mv\"",
+        "ALTER INDEX \"public\".\"My Index\" RENAME TO \"My Index_old_20260101_000000_000000\"",
+        "ALTER INDEX \"public\".\"My Index_old_20250202_000000_000002\" RENAME TO \"My Index\"",
+    };
+    run_well("rollback: an index is missing");
+    for (size_t i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
+        cr_expect(script_sent(&s, sent[i]), "%s", sent[i]);
+    }
+    cr_expect(script_says(&s, "index \"mv_since\" is not on the view that was gone back to"));
+    run_well("rollback: hooks");
+    cr_expect(
+        script_sent(&s, "SELECT ok FROM \"public\".\"mv_tmp_20250101_000000_000001\", \"public\""));
+    cr_expect(script_sent(&s, "NOTIFY x"));
+}
+
 /* Nothing of the view's is dropped, so nobody's statement is waited for. */
 Test(replace_rollback, readers)
 {
@@ -114,4 +178,44 @@ Test(replace_rollback, in_doubt)
     cr_expect(eq(int, s.outcome, REPLACE_FAILED_BY_SERVER));
     cr_expect(script_says(&s, both));
     cr_expect(not(script_says(&s, "DROP ")));
+}
+
+/* Known: comments that came with what is gone back to stay on it, though what was live has none. */
+Test(replace_rollback, comments_stay)
+{
+    scenario_prepare(scenario_find("rollback: one"), &s);
+    struct catalog_object *kept = catalog_by_id(&s.catalog, s.catalog.predecessor_id);
+    (void)snprintf(kept->comment, CATALOG_WORD, "of then");
+    script_run(&s);
+    cr_expect(eq(int, s.outcome, REPLACE_SUCCEEDED));
+    cr_expect(not(script_kept_promise(&s)));
+    cr_expect(eq(str, s.problem, (char *)"another comment: of then"));
+}
+
+static const struct {
+    const char *scenario;
+    const char *line;
+} plans[] = {
+    {"rollback: plan", "Roll back materialized view \"public.mv\" to \"mv_tmp_20250101_000000_0000"
+                       "01\"\nDependent: view \"public.v\" follows\n"},
+    {"rollback: plan", "swap: ALTER MATERIALIZED VIEW \"public\".\"mv_tmp_20250101_000000_000001\""
+                       " SWAP WITH \"public\".\"mv\"\n"},
+    {"rollback: plan", "ALTER INDEX \"public\".\"mv_i\" RENAME TO \"mv_i_old_20260101_000000_0000"},
+    {"rollback: plan", "What is live now is kept as \"mv_tmp_20250101_000000_000001\".\n"},
+    {"rollback: plan of a view", "swap: ALTER VIEW \"public\".\"mv_tmp_20250101_000000_000001\""},
+    {"rollback: plan of none", "Refused (42704): there is no predecessor of \"public.mv\""},
+    /* Known: EXPLAIN takes no lock, with which what is remembered would come, and so refuses what
+     * would be done. */
+    {"rollback: plan of keep_old", "Refused (55000): there are several objects to which"},
+};
+
+Test(replace_rollback, plans)
+{
+    for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); i++) {
+        run(plans[i].scenario);
+        cr_expect(eq(int, s.outcome, REPLACE_PLANNED), "%s", plans[i].scenario);
+        cr_expect(script_unchanged(&s), "%s", plans[i].scenario);
+        cr_expect(ne(ptr, strstr(s.plan, plans[i].line), NULL), "%s: %s\nin:\n%s",
+                  plans[i].scenario, plans[i].line, s.plan);
+    }
 }
