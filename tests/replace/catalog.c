@@ -282,8 +282,11 @@ void catalog_run(struct catalog *c, const char *sql, struct answer *out_answer)
         run = catalog_create;
     }
     watch_lock(c, run, sql);
+    catalog_watch_cascade(c, run, sql);
     if (run != NULL) {
+        catalog_change_view(c);
         run(c, sql, out_answer);
+        catalog_change_view(c);
     } else {
         catalog_violated(c, "unknown statement", sql);
     }

@@ -86,6 +86,17 @@ struct catalog_hook {
     const char *schema; /* current_schema() afterwards; NULL: as it was */
 };
 
+/* What is minded while one view is replaced. */
+struct catalog_replacing {
+    char schema[CATALOG_NAME];
+    char name[CATALOG_NAME];
+    uint64_t inspected_id;
+    uint64_t seen_id;
+    bool created;
+    bool swapped;
+    bool rolls_back;
+};
+
 enum listing_form {
     LISTING_QUALIFIED,        /* public.mv */
     LISTING_BARE,             /* mv, as 2.2 does */
@@ -142,15 +153,18 @@ struct catalog {
     bool probe_unseen; /* this frontend does not show the probe */
 
     /* What the engine may touch. */
-    bool gap_allowed;        /* zero_downtime = off */
-    bool plan;               /* EXPLAIN: nothing that lasts */
-    bool keeps_old;          /* what was kept before may go at once */
-    bool cascades;           /* what reads the view may be rebuilt */
-    bool rolls_back;         /* nothing is built: what is swapped in was kept */
-    const char *stamp;       /* ... to the one of this stamp; NULL: the newest */
-    uint64_t predecessor_id; /* ... this one, and no other; 0: there is none */
-    bool disturbed;          /* somebody else has changed the catalog: perhaps another one */
-    bool needs_lock;         /* the driver tells `locked` and `slot_held` */
+    bool gap_allowed;                 /* zero_downtime = off */
+    bool plan;                        /* EXPLAIN: nothing that lasts */
+    bool keeps_old;                   /* what was kept before may go at once */
+    bool cascades;                    /* what reads the view may be rebuilt */
+    bool rebuilding;                  /* ... and one of them is */
+    struct catalog_replacing rebuild; /* that one, or, while a statement of it runs, the view */
+    const char *rebuild_refused;      /* CREATE of this one is refused; NULL: none */
+    bool rolls_back;                  /* nothing is built: what is swapped in was kept */
+    const char *stamp;                /* ... to the one of this stamp; NULL: the newest */
+    uint64_t predecessor_id;          /* ... this one, and no other; 0: there is none */
+    bool disturbed;  /* somebody else has changed the catalog: perhaps another one */
+    bool needs_lock; /* the driver tells `locked` and `slot_held` */
     bool locked;
     char families[4 * CATALOG_TEXT]; /* ... these, a line each */
     bool slot_held;

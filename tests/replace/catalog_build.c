@@ -128,7 +128,9 @@ void catalog_create(struct catalog *c, const char *sql, struct answer *a)
     struct catalog_object *o = catalog_add(c, schema, name, "materialized view", 0);
     set_text(o->definition, CATALOG_TEXT, c->build_definition != NULL ? c->build_definition : sql);
     set_text(o->owner, CATALOG_WORD, c->user);
-    catalog_set_query(c, o);
+    if (!catalog_take_query(c, o, sql, a)) {
+        return;
+    }
     catalog_add_default_grants(c, o);
     start_job(c, o, c->build_ms);
     if (c->never_seen) {

@@ -26,7 +26,8 @@ static void watch_drop(struct catalog *c, const struct catalog_object *o, const 
     if (c->racing) {
         return;
     }
-    if (!built && !(inspected && (c->swapped || c->gap_allowed)) && !catalog_left_and_due(c, o)) {
+    if (!built && !(inspected && (c->swapped || c->gap_allowed)) && !catalog_left_and_due(c, o) &&
+        !catalog_is_old_self(c, o)) {
         catalog_violated(c, "DROP of an object that is not ours to drop", sql);
     }
     if (!inspected || !c->gap_allowed) {
@@ -72,6 +73,7 @@ static bool may_be_named(const struct catalog *c, const char *schema, const char
 {
     struct catalog_object *left = catalog_find((struct catalog *)(uintptr_t)c, schema, name);
     return is_temp_of(name, TEMP_BUILD, c->target_name) || (left != NULL && left->left) ||
+           (c->cascades && catalog_is_temporary(name, TEMP_BUILD)) ||
            (c->gap_allowed && strcmp(name, c->target_name) == 0);
 }
 

@@ -35,6 +35,15 @@ catalog_statement read_predecessors, read_predecessor_indexes;
 bool catalog_is_new(const struct catalog *c, const struct catalog_object *o);
 /* From now on it is what a replacement would have built. */
 void catalog_go_back(struct catalog *c, struct catalog_object *predecessor);
+/* catalog_cascade.c: before each statement, and around it. */
+void catalog_watch_cascade(struct catalog *c, catalog_statement *run, const char *sql);
+void catalog_change_view(struct catalog *c);
+/* The query behind the statement's AS becomes the object's; false: the answer is an error, and the
+ * object is gone. */
+bool catalog_take_query(struct catalog *c, struct catalog_object *o, const char *sql,
+                        struct answer *a);
+/* What read the view before it was rebuilt: all go when the last one is. */
+bool catalog_is_old_self(const struct catalog *c, const struct catalog_object *o);
 /* catalog_processes.c */
 catalog_statement read_processes;
 void watch_readers(struct catalog *c, const struct catalog_object *dropped, const char *sql);

@@ -88,21 +88,6 @@ static void exchange_names(struct catalog *c, struct catalog_object *first,
     rename_view(second);
 }
 
-/* The view that is replaced. */
-static void swap_target(struct catalog *c, struct catalog_object *first,
-                        struct catalog_object *second, const char *sql)
-{
-    bool as_seen = first->id == c->seen_id && second->id == c->inspected_id;
-    if (!c->racing && !as_seen) {
-        catalog_violated(c, "SWAP of objects that were not built and inspected", sql);
-    }
-    watch_swap(c, first, sql);
-    c->swapped = as_seen;
-    if (c->rolls_back && as_seen) {
-        catalog_go_back(c, first);
-    }
-}
-
 /* Two replacements that move one view at the same time would each swap it away from under the
  * other. What was created since the names were locked is nobody else's to move. */
 static void watch_family(struct catalog *c, const struct catalog_object *o, const char *sql)
@@ -116,6 +101,23 @@ static void watch_family(struct catalog *c, const struct catalog_object *o, cons
     }
 }
 
+/* The view that is replaced. */
+static void swap_target(struct catalog *c, struct catalog_object *first,
+                        struct catalog_object *second, const char *sql)
+{
+    bool as_seen = first->id == c->seen_id && second->id == c->inspected_id;
+    if (!c->racing && !as_seen) {
+        catalog_violated(c, "SWAP of objects that were not built and inspected", sql);
+    }
+    watch_swap(c, first, sql);
+    watch_family(c, second, sql);
+    c->swapped = as_seen;
+    second->swapped_away = second->swapped_away || c->rebuilding;
+    if (c->rolls_back && as_seen) {
+        catalog_go_back(c, first);
+    }
+}
+
 /* A view that follows. */
 static void swap_follower(struct catalog *c, const struct catalog_object *first,
                           struct catalog_object *second, const char *sql)
@@ -124,8 +126,8 @@ static void swap_follower(struct catalog *c, const struct catalog_object *first,
         catalog_violated(c, "SWAP of a view before the view that it reads", sql);
     }
     bool looked = c->told_ids[0] == second->id && c->told_ids[1] == first->id;
-    if (!c->racing &&
-        (!looked || !first->ours || second->ours || !reads(second, c->inspected_id))) {
+    if (!c->racing && (!looked || !first->ours || (second->ours && !c->rebuilding) ||
+                       !reads(second, c->inspected_id))) {
         catalog_violated(c, "SWAP of a view that is not what was found or made", sql);
     }
     watch_family(c, second, sql);

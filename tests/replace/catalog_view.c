@@ -69,8 +69,9 @@ static void create_probe(struct catalog *c, const char *schema, const char *name
         return;
     }
     struct catalog_object *o = add_ours(c, schema, name, sql);
-    catalog_set_query(c, o);
-    o->hidden = c->probe_unseen;
+    if (catalog_take_query(c, o, sql, a)) {
+        o->hidden = c->probe_unseen;
+    }
 }
 
 /* The view that is replaced, or was not there. */

@@ -92,9 +92,11 @@ static bool others_untouched(struct script *s)
     for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
         const struct catalog_object *was = &s->before.objects[i];
         const struct catalog_object *is = catalog_by_id(&s->catalog, was->id);
-        bool index = strcmp(was->kind, "index") == 0 &&
-                     (was->reads[0] == c->target_id ||
-                      (c->rolls_back && was->reads[0] == c->predecessor_id));
+        const struct catalog_object *table = catalog_by_id(&s->before, was->reads[0]);
+        bool index =
+            strcmp(was->kind, "index") == 0 && table != NULL &&
+            (table->id == c->target_id || (c->rolls_back && table->id == c->predecessor_id) ||
+             (c->cascades && promise_reads_target(s, table)));
         if (was->id == 0 || was->id == c->target_id || was->id == c->inspected_id ||
             was->id == c->seen_id || was->id == c->raced_id || was->left || was->touched ||
             (index && swapped) || (c->exchanged && promise_reads_target(s, was)) ||

@@ -15,6 +15,9 @@ bool promise_same_object(const struct catalog_object *a, const struct catalog_ob
 bool promise_carried(struct script *s);
 bool promise_same_grants(struct script *s, const struct catalog_object *old,
                          const struct catalog_object *live);
+/* Comments, job, indexes. */
+bool promise_same_facts(struct script *s, const struct catalog_object *old,
+                        const struct catalog_object *live);
 /* promise_depend.c: whoever reads the view reads the new one, or is named as staying and reads what
  * it read; the search_path is as it was. */
 bool promise_dependents(struct script *s);

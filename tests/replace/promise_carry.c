@@ -112,15 +112,16 @@ static bool was_never_there(const struct script *s, const struct catalog_object 
     return s->rollback && script_says(s, text);
 }
 
-static bool same_indexes(struct script *s, const struct catalog_object *live)
+static bool same_indexes(struct script *s, const struct catalog_object *old,
+                         const struct catalog_object *live)
 {
     bool carried = s->settings.values[SETTING_INDEXES] == REPLACE_INDEXES_CARRIED;
     size_t num = 0;
     bool same = true;
     for (size_t i = 0; same && i < CATALOG_OBJECTS; i++) {
         const struct catalog_object *was = &s->before.objects[i];
-        if (was->id != 0 && strcmp(was->kind, "index") == 0 &&
-            was->reads[0] == s->catalog.target_id && !was_never_there(s, was)) {
+        if (was->id != 0 && strcmp(was->kind, "index") == 0 && was->reads[0] == old->id &&
+            !was_never_there(s, was)) {
             num++;
             same = !carried || has_index(s, was, live);
         }
@@ -131,6 +132,14 @@ static bool same_indexes(struct script *s, const struct catalog_object *live)
             is->id != 0 && is->ours && strcmp(is->kind, "index") == 0 && is->reads[0] == live->id;
     }
     return same && (!carried || num == 0 || promise_broken(s, "another number of indexes", ""));
+}
+
+bool promise_same_facts(struct script *s, const struct catalog_object *old,
+                        const struct catalog_object *live)
+{
+    return promise_met(s, FAULT_TARGET_DROPPED, FAULT_LAST_BY_OTHERS) ||
+           promise_met(s, FAULT_NO_ROWS, FAULT_ODD_CELLS) || s->outcome != REPLACE_SUCCEEDED ||
+           (same_comments(s, old, live) && same_job(s, old, live) && same_indexes(s, old, live));
 }
 
 bool promise_carried(struct script *s)
@@ -151,6 +160,5 @@ bool promise_carried(struct script *s)
     if (strcmp(old->owner, live->owner) != 0) {
         return promise_broken(s, "another owner", live->owner);
     }
-    return promise_same_grants(s, old, live) && same_comments(s, old, live) &&
-           same_job(s, old, live) && same_indexes(s, live);
+    return promise_same_grants(s, old, live) && promise_same_facts(s, old, live);
 }

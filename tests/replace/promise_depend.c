@@ -54,6 +54,11 @@ static bool was_moved(struct script *s, uint64_t id)
     return is != NULL && is->id != id && is->ours;
 }
 
+static uint64_t moved_to(struct script *s, uint64_t id)
+{
+    return behind(s, catalog_by_id(&s->before, id))->id;
+}
+
 /* Did it read what has another name by now? */
 static bool is_concerned(struct script *s, const struct catalog_object *was)
 {
@@ -64,10 +69,12 @@ static bool is_concerned(struct script *s, const struct catalog_object *was)
     return concerned;
 }
 
-/* Does it read the view directly, or through plain views? Then it stays when these do. */
+/* Does it read the view directly, or through plain views? Then it stays when these do. (Of a
+ * cascade also through what was not rebuilt.) */
 static bool reads_through_views(const struct script *s, const struct catalog_object *was)
 {
-    bool through = reads(was, s->catalog.target_id);
+    bool through =
+        reads(was, s->catalog.target_id) || (s->catalog.cascades && promise_reads_target(s, was));
     for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
         const struct catalog_object *o = &s->before.objects[i];
         through = through ||
@@ -178,12 +185,29 @@ static bool has_columns(const struct catalog_object *was, const struct catalog_o
     return all;
 }
 
+/* A view of several that were rebuilt may follow one of them and stay on another. */
+static bool followed_partly(struct script *s, const struct catalog_object *was,
+                            const struct catalog_object *is)
+{
+    bool partly =
+        s->catalog.cascades && is_view(was) &&
+        (is_named(s, was, "stays") || is_named(s, was, "may stay") || need_not_be_named(s));
+    for (size_t i = 0; partly && i < CATALOG_READS; i++) {
+        uint64_t id = was->reads[i];
+        partly = id == 0 || reads(is, id) || (was_moved(s, id) && reads(is, moved_to(s, id)));
+    }
+    return partly && has_columns(was, is);
+}
+
 static bool followed(struct script *s, const struct catalog_object *was,
                      const struct catalog_object *is)
 {
     bool by_others = promise_met(s, FAULT_TARGET_DROPPED, FAULT_LAST_BY_OTHERS);
     if (strcmp(was->kind, is->kind) != 0 || strcmp(was->owner, is->owner) != 0) {
         return promise_broken(s, "a view that followed has another owner", is->owner);
+    }
+    if (followed_partly(s, was, is)) {
+        return promise_same_grants(s, was, is) && still_reads(s, is);
     }
     if (!has_columns(was, is)) {
         return promise_broken(s, "a view that followed has lost a column", was->name);
@@ -197,7 +221,7 @@ static bool followed(struct script *s, const struct catalog_object *was,
     if (is_named(s, was, "stays")) {
         return promise_broken(s, "a view followed, and is named as staying", was->name);
     }
-    return promise_same_grants(s, was, is);
+    return promise_same_grants(s, was, is) && (is_view(was) || promise_same_facts(s, was, is));
 }
 
 static bool path_is_back(struct script *s)

@@ -48,8 +48,8 @@ static bool is_mine(struct script *s, const struct catalog_object *o)
     struct catalog *c = &s->catalog;
     bool live =
         (strcmp(o->name, c->target_name) == 0 && strcmp(o->schema, c->target_schema) == 0) ||
-        (is_kind(o, "view") && o->ours && !catalog_is_temporary(o->name, TEMP_BUILD) &&
-         !catalog_is_temporary(o->name, TEMP_PROBE));
+        ((is_kind(o, "view") || (c->cascades && is_kind(o, "materialized view"))) && o->ours &&
+         !catalog_is_temporary(o->name, TEMP_BUILD) && !catalog_is_temporary(o->name, TEMP_PROBE));
     bool with_table = is_kind(o, "index") && catalog_by_id(c, o->reads[0]) != NULL;
     return o->id != 0 && (o->ours || o->id == c->target_id || o->left || o->swapped_away) &&
            !o->touched && !live && !with_table;

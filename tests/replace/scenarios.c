@@ -351,6 +351,7 @@ const struct scenario *scenario_find(const char *name)
 {
     const struct scenario *found = find_in(scenarios, num_scenarios, name);
     found = found != NULL ? found : find_in(dependent_scenarios, num_dependent_scenarios, name);
+    found = found != NULL ? found : find_in(cascade_scenarios, num_cascade_scenarios, name);
     found = found != NULL ? found : find_in(rollback_scenarios, num_rollback_scenarios, name);
     if (found == NULL) {
         abort();

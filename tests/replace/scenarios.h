@@ -21,6 +21,9 @@ extern const size_t num_scenarios;
 /* Of views that others read (scenarios_dependents.c). */
 extern const struct scenario dependent_scenarios[];
 extern const size_t num_dependent_scenarios;
+/* Of what is rebuilt downstream (scenarios_cascade.c). */
+extern const struct scenario cascade_scenarios[];
+extern const size_t num_cascade_scenarios;
 /* Of the way back (scenarios_rollback.c). */
 extern const struct scenario rollback_scenarios[];
 extern const size_t num_rollback_scenarios;

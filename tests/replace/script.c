@@ -324,6 +324,7 @@ void script_run(struct script *s)
     c->gap_allowed = s->settings.values[SETTING_ZERO_DOWNTIME] == REPLACE_ZERO_DOWNTIME_OFF;
     c->keeps_old = s->settings.values[SETTING_KEEP_OLD] != 0;
     c->rolls_back = s->rollback;
+    c->cascades = s->settings.values[SETTING_DEPENDENTS] == REPLACE_DEPENDENTS_CASCADE;
     c->stamp = s->rollback_to;
     struct replace *r = start_engine(s);
     memory_returns(s);

@@ -100,14 +100,21 @@ static bool is_beside_target(const struct catalog *c, const struct catalog_objec
     return strcmp(own, c->target_name) == 0;
 }
 
+/* May it have been made to read the view? Of a cascade materialized views may, too. */
+static bool is_moved(const struct catalog *c, const struct catalog_object *o)
+{
+    bool rebuilt =
+        c->cascades && strcmp(o->kind, "materialized view") == 0 && strcmp(o->name, "theirs") != 0;
+    return o->id != 0 && !o->touched && o->id != c->target_id && (is_view(o) || rebuilt);
+}
+
 /* The first view that nobody reads of those that read the view (`temporary`: of those that have a
  * temporary name beside it). */
 static struct catalog_object *find_reader(struct catalog *c, bool temporary)
 {
     for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
         struct catalog_object *o = &c->objects[i];
-        if (o->id == 0 || !is_view(o) || o->touched || o->id == c->target_id ||
-            catalog_is_temporary(o->name, TEMP_BUILD) != temporary ||
+        if (!is_moved(c, o) || catalog_is_temporary(o->name, TEMP_BUILD) != temporary ||
             catalog_is_temporary(o->name, TEMP_PROBE) || is_beside_target(c, o) ||
             strcmp(o->name, "their_view") == 0) {
             continue;
