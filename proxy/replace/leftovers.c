@@ -224,7 +224,8 @@ void warn_of_cascade_left(struct replace *r)
 {
     for (size_t i = 0; i < r->num_left && r->num_rebuilt != 0; i++) {
         const struct replace_left *left = &r->left[i];
-        if (left->until_us == 0 && !was_remembered(r, left->id)) {
+        bool kept = r->rollback && left->id == r->old_id; /* as it should be */
+        if (left->until_us == 0 && !kept && !was_remembered(r, left->id)) {
             warn_named_left(r, left->schema, left->name,
                             r->left_fates[i] == LEFT_DUE_VIEW ? "DROP VIEW"
                                                               : "DROP MATERIALIZED VIEW");

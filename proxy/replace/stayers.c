@@ -85,7 +85,7 @@ static enum step drop_cascade(struct replace *r)
     if (r->settings.values[SETTING_KEEP_OLD] != 0) {
         return keep_old(r);
     }
-    r->old_due = true;
+    r->old_due = !r->rollback; /* what was live is kept in its turn */
     leave_old(r, 0);
     return after_old(r);
 }
