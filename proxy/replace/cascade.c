@@ -281,7 +281,9 @@ enum step take_child(struct replace *r)
     adopt_moved_names(r, child);
     mem_free(r->follow_why);
     r->follow_why = copy_text(why);
-    if (outcome->kind == REPLACE_SUCCEEDED && child->made >= MADE_SWAPPED) {
+    d->in_doubt = d->in_doubt || child->hands_off || child->made == MADE_SWAPPING;
+    /* Also when the connection was lost since. */
+    if (child->made >= MADE_SWAPPED) {
         d->fate = FATE_REBUILT;
         d->now_id = child->view.id;
         r->num_rebuilt++;

@@ -247,6 +247,7 @@ static enum step after_refused_swap(struct replace *r)
         return STEP_SWAP_WAIT;
     }
     r->made = MADE_NOTHING;
+    r->hands_off = r->swap_in_doubt;
     if (r->swap_in_doubt) {
         warn_swap_in_doubt(r, "The server may still swap the names: look before dropping it.");
         r->view.sent = false;
@@ -302,6 +303,7 @@ enum step take_ids_after(struct replace *r, const struct replace_result *result)
     r->made = MADE_NOTHING;
     warn_swap_in_doubt(r,
                        "The object behind this name may be the old or the new view: look first.");
+    r->hands_off = true;
     r->view.sent = false; /* not to be undone */
     (void)fail(r, "40001", "the view was replaced or renamed by someone else at the same moment",
                buf_text(&detail), "Nothing was dropped. Look at both names before cleaning up.");
@@ -320,6 +322,7 @@ enum step refused_ids_after(struct replace *r, const struct replace_result *resu
     forget_failure(r);
     warn_swap_in_doubt(
         r, "Whether the names were swapped could not be read: look before dropping it.");
+    r->hands_off = true;
     r->made = MADE_NOTHING;
     r->view.sent = false;
     (void)fail_by_server(r, result);

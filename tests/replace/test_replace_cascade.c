@@ -144,6 +144,26 @@ Test(replace_cascade, cancelled)
     cr_expect(not(s.catalog.background_ddl));
 }
 
+/* The connection is lost when the first one is live: it is not named as staying, the other one is,
+ * and the old selves are remembered. */
+Test(replace_cascade, lost)
+{
+    scenario_prepare(scenario_find("cascade: a chain"), &s);
+    size_t at = script_find_run(&s, "ids after the swap", 1) + 1;
+    s.faults[0] = (struct script_fault){.at = at, .fault = FAULT_LOST_BEFORE};
+    run();
+    cr_expect(eq(int, s.outcome, REPLACE_FAILED));
+    cr_expect(eq(str, s.sqlstate, (char *)"08006"));
+    cr_expect(not(script_says(&s, "\"public.m\" stays")));
+    cr_expect(is_told("\"public.n\" stays", "the server connection was lost"));
+    cr_expect(eq(sz, s.num_left, 2));
+    /* At the swap itself nobody knows. */
+    s.faults[0].at = at - 1;
+    script_again(&s);
+    run();
+    cr_expect(script_says(&s, "\"public.m\" may stay on the old \"public.mv\""));
+}
+
 /* Who has prepared statements on any of them must hear of it, behind the swap and before the
  * drop. */
 Test(replace_cascade, moved)
