@@ -80,7 +80,8 @@ enum step take_drain_min(struct replace *r, const struct replace_result *result)
     (void)result;
     if (r->now.mono_ms < after_swap_ms(r, SETTING_DRAIN_MIN) && drops_old(r)) {
         r->still_read = true;
-        warn_leftover(r, "mvswap.drain_min was not waited for: the replacement was cancelled.");
+        warn_old_left(r, false,
+                      "mvswap.drain_min was not waited for: the replacement was cancelled.");
         leave_old(r, 0);
         return begin_old_selves(r);
     }
@@ -182,7 +183,7 @@ static enum step keep_for_readers(struct replace *r, struct buf *ids)
     buf_add_format(&why, "Statements that were reading it still run: %s. KILL ends one of them.",
                    buf_text(ids) != NULL ? buf_text(ids) : "?");
     const char *text = buf_text(&why);
-    warn_perhaps_left(r, text != NULL ? text : "Statements that were reading it still run.");
+    warn_old_left(r, true, text != NULL ? text : "Statements that were reading it still run.");
     buf_cleanup(&why);
     leave_old(r, 0);
     return begin_old_selves(r);
@@ -208,7 +209,7 @@ enum step take_processes(struct replace *r, const struct replace_result *result)
 enum step refused_processes(struct replace *r, const struct replace_result *result)
 {
     r->still_read = true;
-    warn_perhaps_left(r, result->error.message);
+    warn_old_left(r, true, result->error.message);
     leave_old(r, 0);
     return begin_old_selves(r);
 }

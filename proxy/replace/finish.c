@@ -66,7 +66,7 @@ enum step take_id_before_drop(struct replace *r, const struct replace_result *re
 {
     uint64_t id = id_behind(r, result, r->view.name);
     if (id == 0 && id_behind(r, result, r->statement.name) == 0) {
-        warn_perhaps_left(r, "The catalog's answer about it cannot be read.");
+        warn_old_left(r, true, "The catalog's answer about it cannot be read.");
         leave_old(r, 0);
         return after_old(r);
     }
@@ -75,10 +75,9 @@ enum step take_id_before_drop(struct replace *r, const struct replace_result *re
         return after_old(r);
     }
     if (old_is_still_read(r)) {
-        if (r->parent == NULL) {
-            warn_leftover(r, "Objects that stay on it read it; when they are gone a later "
-                             "replacement drops it.");
-        }
+        warn_old_left(r, false,
+                      "Objects that stay on it read it; when they are gone a later "
+                      "replacement drops it.");
         leave_old(r, 0);
         return after_old(r);
     }
@@ -108,7 +107,7 @@ enum step refused_drop(struct replace *r, const struct replace_result *result)
         warn_lost_sight(r, r->schema, r->view.name, r->old_id);
         return after_old(r);
     }
-    warn_leftover(r, result->error.message);
+    warn_old_left(r, false, result->error.message);
     leave_old(r, 0);
     return after_old(r);
 }

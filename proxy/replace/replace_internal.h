@@ -304,6 +304,9 @@ void notice(struct replace *r, const char *severity, const char *sqlstate, const
  * removes it. */
 void warn_leftover(struct replace *r, const char *why);
 void warn_perhaps_left(struct replace *r, const char *why);
+/* The old view stays, for certain or perhaps. Of a rebuild that is told at the end of the cascade,
+ * which tries to drop it once more. */
+void warn_old_left(struct replace *r, bool perhaps, const char *why);
 /* ... or, of a rollback, that both names may mean either object. */
 void warn_swap_in_doubt(struct replace *r, const char *why);
 void warn_build_left(struct replace *r, const struct build *build, const char *why);

@@ -211,6 +211,15 @@ void warn_perhaps_left(struct replace *r, const char *why)
     }
 }
 
+void warn_old_left(struct replace *r, bool perhaps, const char *why)
+{
+    if (r->parent == NULL && perhaps) {
+        warn_perhaps_left(r, why);
+    } else if (r->parent == NULL) {
+        warn_leftover(r, why);
+    }
+}
+
 void warn_swap_in_doubt(struct replace *r, const char *why)
 {
     if (r->rollback) {
@@ -234,12 +243,12 @@ void warn_named_left(struct replace *r, const char *schema, const char *name, co
 {
     struct buf message = {0};
     struct buf hint = {0};
-    buf_add_format(&message, "\"%s\" is left in schema \"%s\"", name, schema);
+    buf_add_format(&message, "\"%s\" may be left in schema \"%s\"", name, schema);
     buf_add_text(&hint, drop);
     sql_format(&hint, " %I.%I;", schema, name);
     if (buf_text(&message) != NULL && buf_text(&hint) != NULL) {
-        notice(r, "WARNING", "01000", buf_text(&message), "Something still reads it.",
-               buf_text(&hint));
+        notice(r, "WARNING", "01000", buf_text(&message),
+               "It could not be dropped: something may still read it.", buf_text(&hint));
     }
     buf_cleanup(&message);
     buf_cleanup(&hint);
