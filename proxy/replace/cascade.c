@@ -160,9 +160,16 @@ static char *copy_text(const char *text)
     return text != NULL ? mem_copy(text, strlen(text)) : NULL;
 }
 
+static void free_left(struct replace_left *left)
+{
+    mem_free((char *)(uintptr_t)left->schema);
+    mem_free((char *)(uintptr_t)left->name);
+}
+
 /* What it has left is looked after by us from now on. */
 static void adopt_left(struct replace *r, const struct replace *child)
 {
+    size_t before = r->num_adopted;
     for (size_t i = 0; i < child->num_left; i++) {
         const struct replace_left *left = &child->left[i];
         struct replace_left copy = {.schema = copy_text(left->schema),
@@ -175,12 +182,15 @@ static void adopt_left(struct replace *r, const struct replace *child)
             adopted[r->num_adopted++] = copy;
         } else {
             warn_named_left(r, left->schema, left->name, "DROP MATERIALIZED VIEW");
-            mem_free((char *)(uintptr_t)copy.schema);
-            mem_free((char *)(uintptr_t)copy.name);
+            free_left(&copy);
         }
     }
-    if (!reserve_left(r)) {
-        r->num_adopted = 0; /* nothing can be remembered; what is left is found by its names */
+    bool reserved = r->num_adopted == before || reserve_left(r);
+    while (!reserved && r->num_adopted > before) {
+        /* There is no room for it in what is remembered. */
+        struct replace_left *left = &r->adopted[--r->num_adopted];
+        warn_named_left(r, left->schema, left->name, "DROP MATERIALIZED VIEW");
+        free_left(left);
     }
 }
 
@@ -201,8 +211,7 @@ static void adopt_moves(struct replace *r, const struct replace *child)
 void adopted_cleanup(struct replace *r)
 {
     for (size_t i = 0; i < r->num_adopted; i++) {
-        mem_free((char *)(uintptr_t)r->adopted[i].schema);
-        mem_free((char *)(uintptr_t)r->adopted[i].name);
+        free_left(&r->adopted[i]);
     }
     mem_free(r->adopted);
     r->adopted = NULL;

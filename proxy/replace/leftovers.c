@@ -18,11 +18,19 @@ enum { REMEMBERED_SCHEMA, REMEMBERED_NAME, REMEMBERED_ID, REMEMBERED_UNTIL };
 bool reserve_left(struct replace *r)
 {
     size_t num = r->remembered.rows.num_rows + 1 + r->dependents.num + r->num_adopted;
+    struct replace_left *left = mem_new(num * sizeof(*left));
+    enum left_fate *fates = mem_new(num * sizeof(*fates));
+    if (left == NULL || fates == NULL) {
+        /* What was set aside before is needed all the same. */
+        mem_free(left);
+        mem_free(fates);
+        return false;
+    }
     mem_free(r->left);
     mem_free(r->left_fates);
-    r->left = mem_new(num * sizeof(*r->left));
-    r->left_fates = mem_new(num * sizeof(*r->left_fates));
-    return r->left != NULL && r->left_fates != NULL;
+    r->left = left;
+    r->left_fates = fates;
+    return true;
 }
 
 void leave_old(struct replace *r, uint64_t until_us)
