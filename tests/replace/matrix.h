@@ -9,5 +9,7 @@
 #include "scenarios.h"
 
 void check_scenario(const char *name);
+/* Only from the first request of that step on: what comes before it is in another table. */
+void check_scenario_from(const char *name, const char *step);
 
 #endif
