@@ -22,7 +22,7 @@ import psycopg
 
 from conftest import connect, rows
 from dependents_judged import Played, Told, Watch, says
-from dependents_server import Reference, Server, State, Thing, answer, quoted, references, things
+from dependents_server import Reference, Server, State, Thing, answer, quoted, state_of, things
 from dependents_shapes import (
     FOLLOWS, GONE, MATERIALIZED, MORE, NEW, OLD, PLAIN, TURNED, UNSAFE, WIDER, Expected, Key, Shape,
     refused, shape, stays)
@@ -113,14 +113,7 @@ class Stage:
             self.begin_reference()
 
     def state(self) -> State:
-        found = things(self.server.conn)
-        readable = [key for key, thing in found.items() if thing.kind in (PLAIN, MATERIALIZED)]
-        answers = {key: answer(self.server.session("root", self.server.paths.get(key)), key)
-                   for key in readable}
-        keys = {thing.id: key for key, thing in found.items()}
-        indexes = {keys[one]: keys.get(table) for one, table in rows(
-            self.server.conn, "SELECT id, primary_table_id FROM rw_catalog.rw_indexes")}
-        return State(found, references(self.server.conn), answers, indexes)
+        return state_of(self.server)
 
     def watches(self, state: State) -> list[Watch]:
         """Root reads all; whoever was granted something reads that."""

@@ -11,7 +11,7 @@ import psycopg
 
 import rich_view as rich
 from conftest import connect, rows
-from dependents_shapes import PLAIN, TABLE, Key, Shape
+from dependents_shapes import MATERIALIZED, PLAIN, TABLE, Key, Shape
 from processes import Sandbox
 
 
@@ -71,6 +71,9 @@ class Server:
             self.conn.execute(sql)
         self.paths: dict[Key, str] = {}  # under which a view was created
         self._others: dict[tuple[str, str | None], psycopg.Connection] = {}
+
+    def num_sessions(self) -> int:
+        return 1 + len(self._others)
 
     def close(self) -> None:
         for conn in (self.conn, *self._others.values()):
@@ -176,3 +179,13 @@ class State:
                     if kinds.get(reader) in through:
                         todo.append(reader)
         return out
+
+
+def state_of(server: Server) -> State:
+    found = things(server.conn)
+    readable = [key for key, thing in found.items() if thing.kind in (PLAIN, MATERIALIZED)]
+    answers = {key: answer(server.session("root", server.paths.get(key)), key) for key in readable}
+    keys = {thing.id: key for key, thing in found.items()}
+    indexes = {keys[one]: keys.get(table) for one, table in rows(
+        server.conn, "SELECT id, primary_table_id FROM rw_catalog.rw_indexes")}
+    return State(found, references(server.conn), answers, indexes)

@@ -8,6 +8,8 @@ that session are numbered from 0, and the one with the number of the fault is st
     fail           the server never sees it, an error is answered
     hold before    `on_strike` is called, then the statement is passed on
     hold after     the server executes it, `on_strike` is called, then the answer is passed on
+
+Beside the fault there may be a watch, a fault that is a hold: it strikes where the fault does not.
 """
 
 import contextlib
@@ -46,8 +48,8 @@ class Session:
         self.link, self.client, self.server = link, client, server
         self.lock = threading.Lock()
         self.marked = False
-        # What is to be done with the answers to come: None passes on, "fail" needs no answer.
-        self.pending: deque[str | None] = deque()
+        # What is to be done with the answers to come: None passes on, a failure needs none.
+        self.pending: deque[Fault | None] = deque()
 
     def close(self) -> None:
         for sock in (self.client, self.server):
@@ -76,11 +78,11 @@ class Session:
             if fault.kind == "hold" and not fault.after:
                 fault.on_strike()
             elif fault.kind != "fail":
-                todo = fault.kind
+                todo = fault
         if tag in (b"Q", b"S"):
             with self.lock:
                 failing = fault is not None and fault.kind == "fail"
-                self.pending.append("fail" if failing else todo)
+                self.pending.append(fault if failing else todo)
                 self.answer_failing()
                 if failing:
                     return True
@@ -88,7 +90,7 @@ class Session:
         return True
 
     def answer_failing(self) -> None:
-        while self.pending and self.pending[0] == "fail":
+        while self.pending and self.pending[0] is not None and self.pending[0].kind == "fail":
             self.pending.popleft()
             self.client.sendall(message(b"E", FAILURE) + message(b"Z", b"I"))
 
@@ -106,6 +108,8 @@ class Session:
         if link.fault is not None and link.fault.strikes(number, text):
             link.struck.set()
             return link.fault
+        if link.watch is not None and link.watch.strikes(number, text):
+            return link.watch
         return None
 
     def from_server(self) -> None:
@@ -121,11 +125,11 @@ class Session:
                     held += whole
                 if tag != b"Z":
                     continue
-                if todo == "cut":
+                if todo is not None and todo.kind == "cut":
                     self.close()
                     return
-                if todo == "hold":
-                    self.link.fault.on_strike()
+                if todo is not None:
+                    todo.on_strike()
                     self.client.sendall(held)
                     held = b""
                 with self.lock:
@@ -154,6 +158,7 @@ class FaultyLink:
     def __init__(self, server_port: int, marks: str):
         self.server_port, self.marks = server_port, marks
         self.fault: Fault | None = None
+        self.watch: Fault | None = None
         self.struck = threading.Event()
         self.statements: list[str] = []
         self._sockets: list[socket.socket] = []
@@ -161,9 +166,9 @@ class FaultyLink:
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def arm(self, fault: Fault | None) -> None:
+    def arm(self, fault: Fault | None, watch: Fault | None = None) -> None:
         """For the next replacement."""
-        self.fault, self.statements = fault, []
+        self.fault, self.watch, self.statements = fault, watch, []
         self.struck.clear()
 
     def __enter__(self):
