@@ -326,6 +326,22 @@ bool will_be_rebuilt(const struct replace *r, uint64_t id)
     return d != NULL && d->fate == FATE_REBUILDS;
 }
 
+bool may_come_through_view(const struct replace *r, uint64_t id)
+{
+    return is_view(r) && dependents_reads(&r->dependents, r->old_id, id);
+}
+
+bool new_view_reads(const struct replace *r, uint64_t id)
+{
+    const struct replace_result *rows = &r->reads.rows;
+    for (size_t i = 0; is_view(r) && i < rows->num_rows; i++) {
+        if (cell_id(rows, i, 0) == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What a rebuild reads: rows of some answer. */
 struct reads {
     const struct replace_result *rows;
@@ -370,12 +386,14 @@ static bool reads_what_old_self_read(const struct replace *r, const struct reads
     const struct reference *before = dependents_references(&parent->dependents, r->old_id, &num);
     for (size_t i = 0; i < reads->rows->num_rows; i++) {
         if (is_of_reader(reads, i) && cell(reads->rows, i, reads->name_column) != NULL &&
-            !old_self_read(parent, r->old_id, cell_id(reads->rows, i, reads->id_column))) {
+            !old_self_read(parent, r->old_id, cell_id(reads->rows, i, reads->id_column)) &&
+            !new_view_reads(parent, cell_id(reads->rows, i, reads->id_column))) {
             return false;
         }
     }
     for (size_t i = 0; i < num; i++) {
-        if (before[i].name != NULL && !is_read(reads, moved_id(parent, before[i].id))) {
+        if (before[i].name != NULL && !is_read(reads, moved_id(parent, before[i].id)) &&
+            !may_come_through_view(parent, before[i].id)) {
             return false;
         }
     }

@@ -235,6 +235,9 @@ void ask_dependent_references(struct replace *r, struct replace_request *out)
                           " LEFT JOIN rw_catalog.rw_relations d ON d.id = x.refobjid"
                           " LEFT JOIN rw_catalog.rw_schemas s ON s.id = d.schema_id"
                           " WHERE x.objid IN (");
+    if (is_view(r)) {
+        sql_format(&r->sql, "%u, ", r->old_id); /* may_come_through_view() */
+    }
     add_ids_from(r, 0);
     run(r, out);
 }

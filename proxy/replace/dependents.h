@@ -90,7 +90,7 @@ struct dependents {
     struct dependent *items; /* readers behind what they read, when all are known */
     size_t num;
     size_t asked;                 /* how many of them have been asked who reads them */
-    struct reference *references; /* what each of them reads, sorted by reader and what is read */
+    struct reference *references; /* what each of them reads, and a plain view itself, sorted */
     size_t num_references;
     struct kept_rows reference_rows; /* which own the texts of `references` */
     size_t *by_id;                   /* places in `items`, sorted by id; NULL: not made yet */

@@ -195,6 +195,17 @@ static bool is_referred_to(const struct replace_result *rows, uint64_t id)
     return false;
 }
 
+static bool was_referred_to(const struct replace *r, const struct reference *before, size_t num,
+                            uint64_t id)
+{
+    for (size_t i = 0; i < num; i++) {
+        if (moved_id(r, before[i].id) == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Does it read what its old self reads, and nothing else? */
 static bool reads_the_same(const struct replace *r, const struct replace_result *rows)
 {
@@ -202,11 +213,18 @@ static bool reads_the_same(const struct replace *r, const struct replace_result 
     const struct reference *before =
         dependents_references(&r->dependents, follow_current(r)->id, &num);
     for (size_t i = 0; i < num; i++) {
-        if (!is_referred_to(rows, moved_id(r, before[i].id))) {
+        if (!is_referred_to(rows, moved_id(r, before[i].id)) &&
+            !may_come_through_view(r, before[i].id)) {
             return false;
         }
     }
-    return num == rows->num_rows;
+    for (size_t i = 0; i < rows->num_rows; i++) {
+        uint64_t id = cell_id(rows, i, 0);
+        if (!was_referred_to(r, before, num, id) && !new_view_reads(r, id)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 enum step take_follow_references(struct replace *r, const struct replace_result *result)

@@ -90,6 +90,10 @@ enum step take_child(struct replace *r);
 void adopted_cleanup(struct replace *r);
 /* The id of the object that stands behind the name by now. */
 uint64_t moved_id(const struct replace *r, uint64_t id);
+/* For rw_depend what reads a plain view also reads what that one reads. So when a plain view is
+ * replaced its readers may lose what the old one read, and read what the new one does. */
+bool may_come_through_view(const struct replace *r, uint64_t id);
+bool new_view_reads(const struct replace *r, uint64_t id);
 /* In a rebuild: will that one be rebuilt later? */
 bool will_be_rebuilt(const struct replace *r, uint64_t id);
 /* In a rebuild: does it read what its old self read? Rows of which those of `reader` count (0:

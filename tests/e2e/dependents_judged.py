@@ -156,8 +156,16 @@ class Played:
             f"{key} does not answer what a fresh one does", after.answers[key], fresh,
             self.told.everything())
         if key != self.x:
-            names = before.names_of(reads)
-            assert after.names_of(after.references[now.id]) == names, f"{key} reads other objects"
+            assert self.reads(after, now.id) == self.reads(before, thing.id), (
+                f"{key} reads other objects")
+
+    def reads(self, state: State, reader: int) -> set[Key | None]:
+        """By name; but for what it reads through x, when that is a plain view."""
+        through: set[Key | None] = set()
+        if self.shape.kind == PLAIN:
+            for one in (self.before, self.after):
+                through |= one.names_of(one.references.get(one.things[self.x].id, ()))
+        return state.names_of(state.references.get(reader, set())) - through
 
     def judge_left(self) -> None:
         """Only what somebody still reads is there under a name of ours, and it was told."""

@@ -20,6 +20,8 @@ def of_view(name: str, *readers: str, **more) -> d.Shape:
     return d.shape(name, *readers, **{"kind": "view", **more})
 
 
+ANOTHER = {"old": "SELECT a, b FROM public.t", "new": "SELECT a, b FROM public.other",
+           "before": ("CREATE TABLE other (a INT, b INT)", "INSERT INTO other VALUES (1, 7), (2, 8)")}
 SHAPES = [
     of_view("nobody reads it"),
     of_view("a view", "SELECT a, b FROM x"),
@@ -48,6 +50,18 @@ SHAPES = [
     of_view("reads a materialized view", "SELECT b FROM x", old="SELECT a, b FROM mv WHERE a < 3",
             new="SELECT a, b + 1000 AS b FROM mv",
             before=("CREATE MATERIALIZED VIEW mv AS SELECT a, b FROM t",)),
+    # What reads a plain view reads, for the server, also what that one reads.
+    of_view("reads another table", "SELECT a, b FROM x", "SELECT x.b, t.s FROM x JOIN t ON x.a = t.a",
+            "SELECT v1.b, v2.s FROM v1, v2", **ANOTHER),
+    of_view("reads another table, a materialized view", M.format("a, b", "x"), "SELECT b FROM m",
+            policy="cascade", **ANOTHER),
+    of_view("reads another table, another t under the search path", "SET search_path TO s1, public",
+            "CREATE VIEW v1 AS SELECT x.b, t.z FROM x JOIN t ON x.a = t.z",
+            **{**ANOTHER, "before": (*ANOTHER["before"], "CREATE SCHEMA s1",
+                                     "CREATE TABLE s1.t (z INT)", "INSERT INTO s1.t VALUES (1)")}),
+    of_view("another t with the same columns under the search path", "SET search_path TO s1, public",
+            "CREATE VIEW public.v1 AS SELECT x.b, t.a FROM x JOIN t ON x.a = t.a", expect=stays("v1"),
+            before=("CREATE SCHEMA s1", "CREATE TABLE s1.t (a INT)", "INSERT INTO s1.t VALUES (1)")),
     of_view("odd names", 'SELECT b FROM "My View"', x='"My View"'),
     of_view("in another schema", "SELECT b FROM s1.x", "CREATE VIEW s1.v2 AS SELECT b FROM s1.x",
             x="s1.x", before=IN_S),
