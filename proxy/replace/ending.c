@@ -301,7 +301,11 @@ enum step end_lost(struct replace *r)
         warn_lost_view(r, "may be gone: the server connection was lost while it was made anew");
     }
     bool only_leftovers = r->left_known || r->made == MADE_DROPPED;
-    if (r->made >= MADE_SWAPPED && !r->left_known) {
+    if (r->made == MADE_SWAPPING) {
+        doubt_followers(r);
+    }
+    /* Under its id and the temporary name the old view is there only if the swap came to pass. */
+    if (r->made >= MADE_SWAPPING && !r->left_known) {
         abandon_followers(r, "the server connection was lost");
         leave_old_selves(r);
         remember_what_is_left(r);

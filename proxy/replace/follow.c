@@ -88,6 +88,13 @@ enum step begin_following(struct replace *r)
     return next_follower(r);
 }
 
+void doubt_followers(struct replace *r)
+{
+    for (size_t i = 0; i < r->dependents.num; i++) {
+        r->dependents.items[i].in_doubt = true;
+    }
+}
+
 void abandon_followers(struct replace *r, const char *why)
 {
     for (size_t i = 0; i < r->dependents.num; i++) {

@@ -103,7 +103,7 @@ void remember(struct replace *r)
     for (size_t i = 0; i < r->dependents.num; i++) {
         const struct dependent *d = &r->dependents.items[i];
         /* A swap that is in doubt has left its old self there, if it came to pass. */
-        if (d->follower.old_left || d->in_doubt) {
+        if (d->follower.old_left || (d->in_doubt && d->follower.new_id != 0)) {
             r->left_fates[r->num_left] = r->num_rebuilt != 0 ? LEFT_DUE : LEFT_STAYS;
             r->left[r->num_left++] =
                 (struct replace_left){.schema = dependent_text(d, DEPENDENT_SCHEMA),

@@ -111,6 +111,8 @@ void warn_of_stayers(struct replace *r);
 void leave_old_selves(struct replace *r);
 enum step after_carry_to_follower(struct replace *r);
 enum step refused_carry_to_follower(struct replace *r, const struct replace_result *result);
+/* Whether the view itself was swapped is not known: so it is not known what they are on. */
+void doubt_followers(struct replace *r);
 /* Names those that were not moved yet as staying. */
 void abandon_followers(struct replace *r, const char *why);
 /* The drain is over, or not needed. */

@@ -254,7 +254,9 @@ class DependentsCase(Case):
             if error is not None:
                 assert error["C"] == ("57014" if self.kind == "cancel" else "XX000"), error
             assert self.session.query("SHOW background_ddl") == [["false"]]
-            assert self.session.query("SHOW search_path") == [['"$user", public']]
+            path = self.session.query("SHOW search_path")
+            told = "search_path could not be put back" in self.heard.everything()
+            assert told or path == [['"$user", public']], path
         elif self.kind.startswith("cut"):
             assert error is None and x_is_new or (error or {}).get("C") == "08006", error
 
