@@ -116,54 +116,45 @@ const struct catalog_object *catalog_read_by(struct catalog *c, const struct cat
     return known && !(is_kind(o, "view") && is_kind(read, "function")) ? read : NULL;
 }
 
-void read_both_reads(struct catalog *c, const char *sql, struct answer *a)
+void tell_reads(struct catalog *c, const char *sql, const char *columns, struct answer *a)
 {
-    uint64_t ids[2];
+    uint64_t ids[CATALOG_OBJECTS] = {read_number_behind(sql, "x.objid = ")};
     char texts[2][24];
-    size_t num = read_ids_of_list(sql, ids, 2);
+    size_t num = ids[0] != 0 ? 1 : read_ids_of_list(sql, ids, CATALOG_OBJECTS);
     for (size_t i = 0; i < num * CATALOG_READS; i++) {
         struct catalog_object *o = catalog_by_id(c, ids[i / CATALOG_READS]);
         const struct catalog_object *d =
             o != NULL ? catalog_read_by(c, o, i % CATALOG_READS) : NULL;
+        const char *cells[8] = {NULL};
+        size_t num_cells = strlen(columns);
+        for (size_t at = 0; d != NULL && at < num_cells; at++) {
+            const char *shown = columns[at] == 's'   ? d->schema
+                                : columns[at] == 'n' ? d->name
+                                                     : d->kind;
+            cells[at] = columns[at] == 'o'      ? id_text(o->id, texts[0])
+                        : columns[at] == 'd'    ? id_text(d->id, texts[1])
+                        : catalog_visible(c, d) ? shown
+                                                : NULL;
+        }
         if (d != NULL) {
-            bool shown = catalog_visible(c, d);
-            answer_row(a, 5,
-                       (const char *const[]){id_text(o->id, texts[0]), id_text(d->id, texts[1]),
-                                             shown ? d->schema : NULL, shown ? d->name : NULL,
-                                             shown ? d->kind : NULL});
+            answer_row(a, num_cells, cells);
         }
     }
+}
+
+void read_both_reads(struct catalog *c, const char *sql, struct answer *a)
+{
+    tell_reads(c, sql, "odsnk", a);
 }
 
 void read_indirect(struct catalog *c, const char *sql, struct answer *a)
 {
-    uint64_t ids[CATALOG_READS];
-    char texts[2][24];
-    size_t num = read_ids_of_list(sql, ids, CATALOG_READS);
-    for (size_t i = 0; i < num * CATALOG_READS; i++) {
-        struct catalog_object *o = catalog_by_id(c, ids[i / CATALOG_READS]);
-        const struct catalog_object *d =
-            o != NULL ? catalog_read_by(c, o, i % CATALOG_READS) : NULL;
-        if (d != NULL) {
-            answer_row(a, 2,
-                       (const char *const[]){id_text(o->id, texts[0]), id_text(d->id, texts[1])});
-        }
-    }
+    tell_reads(c, sql, "od", a);
 }
 
 void read_new_reads(struct catalog *c, const char *sql, struct answer *a)
 {
-    struct catalog_object *o = catalog_by_id(c, read_number_behind(sql, "x.objid = "));
-    char text[24];
-    for (size_t i = 0; o != NULL && i < CATALOG_READS; i++) {
-        const struct catalog_object *d = catalog_read_by(c, o, i);
-        if (d != NULL) {
-            bool shown = catalog_visible(c, d);
-            answer_row(a, 3,
-                       (const char *const[]){id_text(d->id, text), shown ? d->schema : NULL,
-                                             shown ? d->name : NULL});
-        }
-    }
+    tell_reads(c, sql, "dsn", a);
 }
 
 /* Hidden columns are listed, unless the statement leaves them out. */

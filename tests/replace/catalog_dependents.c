@@ -43,32 +43,12 @@ void read_dependents(struct catalog *c, const char *sql, struct answer *a)
 
 void read_references(struct catalog *c, const char *sql, struct answer *a)
 {
-    uint64_t ids[CATALOG_OBJECTS];
-    char texts[2][24];
-    size_t num = read_ids_of_list(sql, ids, CATALOG_OBJECTS);
-    for (size_t i = 0; i < num * CATALOG_READS; i++) {
-        struct catalog_object *o = catalog_by_id(c, ids[i / CATALOG_READS]);
-        const struct catalog_object *d =
-            o != NULL ? catalog_read_by(c, o, i % CATALOG_READS) : NULL;
-        if (d != NULL) {
-            bool shown = catalog_visible(c, d);
-            answer_row(a, 4,
-                       (const char *const[]){id_text(o->id, texts[0]), id_text(d->id, texts[1]),
-                                             shown ? d->name : NULL, shown ? d->schema : NULL});
-        }
-    }
+    tell_reads(c, sql, "odns", a);
 }
 
 void read_references_of(struct catalog *c, const char *sql, struct answer *a)
 {
-    struct catalog_object *o = catalog_by_id(c, read_number_behind(sql, "x.objid = "));
-    char text[24];
-    for (size_t i = 0; o != NULL && i < CATALOG_READS; i++) {
-        const struct catalog_object *d = catalog_read_by(c, o, i);
-        if (d != NULL) {
-            answer_row(a, 1, (const char *const[]){id_text(d->id, text)});
-        }
-    }
+    tell_reads(c, sql, "d", a);
 }
 
 void read_columns_of_views(struct catalog *c, const char *sql, struct answer *a)

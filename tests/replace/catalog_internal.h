@@ -50,6 +50,10 @@ void watch_readers(struct catalog *c, const struct catalog_object *dropped, cons
 /* The k-th object that `o` reads, as rw_depend has it; NULL: none. */
 const struct catalog_object *catalog_read_by(struct catalog *c, const struct catalog_object *o,
                                              size_t k);
+/* A row for each object that one of those in the statement's list, or behind "x.objid = ", reads.
+ * `columns`: o is the reader's id, d what it reads, and of that s the schema, n the name, k the
+ * kind, NULL when it cannot be seen. At most eight. */
+void tell_reads(struct catalog *c, const char *sql, const char *columns, struct answer *a);
 /* catalog_dependents.c */
 catalog_statement read_dependents, read_references, read_columns_of_views, read_follower,
     read_references_of;
