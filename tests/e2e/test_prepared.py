@@ -53,27 +53,24 @@ class Reader(threading.Thread):
         self.errors.append(f"{sqlstate} {message.splitlines()[0]}")
 
 
-def psycopg_default(port: int, reader: Reader) -> None:
-    """Prepares what it has executed five times."""
+def psycopg_reads(port: int, reader: Reader, binary: bool = False, **more) -> None:
     with psycopg.connect(host="127.0.0.1", port=port, user="root", dbname="dev", autocommit=True,
-                         row_factory=psycopg.rows.dict_row) as conn:
+                         row_factory=psycopg.rows.dict_row, **more) as conn:
         while not reader.asked.is_set():
             began = time.monotonic()
             try:
-                reader.took(began, conn.execute(QUERY.format("%s"), (0,)).fetchall())
+                reader.took(began, conn.execute(QUERY.format("%s"), (0,), binary=binary).fetchall())
             except psycopg.Error as error:
                 reader.failed(error.sqlstate or "", str(error))
+
+
+def psycopg_default(port: int, reader: Reader) -> None:
+    """Prepares what it has executed five times."""
+    psycopg_reads(port, reader)
 
 
 def psycopg_binary(port: int, reader: Reader) -> None:
-    with psycopg.connect(host="127.0.0.1", port=port, user="root", dbname="dev", autocommit=True,
-                         row_factory=psycopg.rows.dict_row, prepare_threshold=0) as conn:
-        while not reader.asked.is_set():
-            began = time.monotonic()
-            try:
-                reader.took(began, conn.execute(QUERY.format("%s"), (0,), binary=True).fetchall())
-            except psycopg.Error as error:
-                reader.failed(error.sqlstate or "", str(error))
+    psycopg_reads(port, reader, binary=True, prepare_threshold=0)
 
 
 def psycopg_pipeline(port: int, reader: Reader) -> None:
