@@ -131,13 +131,13 @@ enum step after_old(struct replace *r)
     return any_due(r) && !r->hands_off ? STEP_LEFT_IDS : end_swapped(r, NULL);
 }
 
-void ask_left_ids(struct replace *r, struct replace_request *out)
+static void ask_left_range(struct replace *r, size_t from, size_t end, struct replace_request *out)
 {
     const char *comma = "";
     buf_add_text(&r->sql, "SELECT r.id, s.name, r.name, r.relation_type"
                           " FROM rw_catalog.rw_relations r"
                           " JOIN rw_catalog.rw_schemas s ON s.id = r.schema_id WHERE r.id IN (");
-    for (size_t i = 0; i < r->num_left; i++) {
+    for (size_t i = from; i < end; i++) {
         if (r->left_fates[i] != LEFT_STAYS) {
             buf_add_text(&r->sql, comma);
             sql_format(&r->sql, "%u", r->left[i].id);
@@ -146,6 +146,11 @@ void ask_left_ids(struct replace *r, struct replace_request *out)
     }
     buf_add_text(&r->sql, ")");
     run(r, out);
+}
+
+void ask_left_ids(struct replace *r, struct replace_request *out)
+{
+    ask_left_range(r, 0, r->num_left, out);
 }
 
 /* What it is; LEFT_STAYS: it is not there any more, or was renamed or moved by somebody who wants
@@ -216,7 +221,13 @@ enum step take_left_processes(struct replace *r, const struct replace_result *re
         }
     }
     r->left_dropped = false;
-    return any_due(r) ? STEP_LEFT_DROP : end_swapped(r, NULL);
+    return any_due(r) ? STEP_LEFT_LOOK : end_swapped(r, NULL);
+}
+
+/* A drop goes by the name: what is behind it is looked at right before each one. */
+void ask_left_look(struct replace *r, struct replace_request *out)
+{
+    ask_left_range(r, r->left_at, r->left_at + 1, out);
 }
 
 void ask_left_drop(struct replace *r, struct replace_request *out)
@@ -246,11 +257,21 @@ void warn_of_cascade_left(struct replace *r)
 static enum step next_left(struct replace *r)
 {
     if (find_due(r)) {
-        return STEP_LEFT_DROP;
+        return STEP_LEFT_LOOK;
     }
     bool again = r->left_dropped && any_due(r);
     r->left_dropped = false;
-    return again ? STEP_LEFT_DROP : end_swapped(r, NULL);
+    return again ? STEP_LEFT_LOOK : end_swapped(r, NULL);
+}
+
+enum step take_left_look(struct replace *r, const struct replace_result *result)
+{
+    r->left_fates[r->left_at] = find_left(result, &r->left[r->left_at]);
+    if (r->left_fates[r->left_at] == LEFT_STAYS) {
+        remove_left(r, r->left_at);
+        return next_left(r);
+    }
+    return STEP_LEFT_DROP;
 }
 
 enum step take_left_drop(struct replace *r, const struct replace_result *result)

@@ -97,6 +97,7 @@ const struct step_entry step_table[STEP_COUNT] = {
     [STEP_DROP] = {"drop", ask_drop, take_drop, refused_drop, step_written},
     [STEP_LEFT_IDS] = {"leftovers", ask_left_ids, take_left_ids, refused_left_question, NULL},
     [STEP_LEFT_PROCESSES] = {"leftovers", ask_processes, take_left_processes, refused_left_question, NULL},
+    [STEP_LEFT_LOOK] = {"leftovers", ask_left_look, take_left_look, refused_left_question, NULL},
     [STEP_LEFT_DROP] = {"leftovers", ask_left_drop, take_left_drop, refused_left_drop, NULL},
     [STEP_UNDO_PROBE] = {"undo: drop the probe", ask_undo_probe, take_undo_probe, take_undo_probe, NULL},
     [STEP_UNDO_INDEX_FIND] = {"undo: find the index", ask_undo_index_find, take_undo_find, refused_undo_find, NULL},

@@ -114,6 +114,7 @@ enum step {
     /* leftovers.c: what earlier replacements left */
     STEP_LEFT_IDS,
     STEP_LEFT_PROCESSES,
+    STEP_LEFT_LOOK,
     STEP_LEFT_DROP,
     /* undo.c */
     STEP_UNDO_PROBE,
@@ -298,6 +299,8 @@ enum step take_drop(struct replace *r, const struct replace_result *result);
 void ask_left_ids(struct replace *r, struct replace_request *out);
 enum step take_left_ids(struct replace *r, const struct replace_result *result);
 enum step take_left_processes(struct replace *r, const struct replace_result *result);
+void ask_left_look(struct replace *r, struct replace_request *out);
+enum step take_left_look(struct replace *r, const struct replace_result *result);
 void ask_left_drop(struct replace *r, struct replace_request *out);
 enum step take_left_drop(struct replace *r, const struct replace_result *result);
 void ask_undo_probe(struct replace *r, struct replace_request *out);
