@@ -7,6 +7,7 @@
 #include "replace_internal.h"
 
 #include "mem.h"
+#include "processes.h"
 #include "sql_format.h"
 
 #include <stdlib.h>

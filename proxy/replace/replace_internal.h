@@ -8,6 +8,7 @@
 #define MVSWAP_REPLACE_INTERNAL_H
 
 #include "replace_state.h"
+#include "rows.h"
 
 /* Is it a plain view that is replaced? It has nothing to build. */
 static inline bool is_view(const struct replace *r)
@@ -227,10 +228,6 @@ enum step begin_drain(struct replace *r);
 uint64_t older_than_swap(const struct replace *r);
 /* A client who cancels, and a shutdown, do not want to wait for the readers of the old view. */
 bool stops_draining(const struct replace *r);
-/* Does a row of the process list read one of these, and has it run for that long? */
-bool process_reads(const struct replace_result *result, size_t row, const char *const *view_names,
-                   size_t num_names, uint64_t older_than_ms);
-
 /* moved.c: `name` means another object now; what was told is to be told once more. */
 void moved_add(struct replace *r, const char *name);
 void moved_again(struct replace *r);
@@ -255,11 +252,7 @@ void remember(struct replace *r);
 MUST_CHECK bool reserve_spare(struct replace *r);
 enum step begin_undo(struct replace *r);
 
-/* reading.c. cell: NULL for NULL and for what is not there. cell_id: 0 when no number. */
-const char *cell(const struct replace_result *result, size_t row, size_t column);
-uint64_t cell_id(const struct replace_result *result, size_t row, size_t column);
-/* Both are there, and equal. */
-bool same_text(const char *a, const char *b);
+/* reading.c */
 /* A copy of a cell; NULL also without memory. */
 char *copy_cell(const struct replace_result *result, size_t row, size_t column);
 /* Does a row of SHOW MATERIALIZED VIEWS name this view? */
