@@ -263,6 +263,7 @@ static void on_ready(struct session *s, uint8_t status)
         finish(s);
         break;
     case BRACKET_BEFORE:
+        session_set_status(s, status); /* of which the next error may be */
         parsed_ready(&s->parsed);
         release_ready(s);
         b->waiting_ready = status;
