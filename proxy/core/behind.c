@@ -20,6 +20,10 @@ void answers_note(struct session *s, uint8_t tag)
         break;
     case SERVER_BIND_COMPLETE:
         s->answered_with = (struct answered){.row = false};
+        follow_told(s, true);
+        break;
+    case SERVER_ERROR_RESPONSE:
+        follow_told(s, false);
         break;
     case SERVER_COMMAND_COMPLETE:
     case SERVER_READY_FOR_QUERY:

@@ -60,6 +60,9 @@ static bool is_withheld(const struct session *s, uint8_t tag)
 enum walk_act bracket_start(struct session *s, const struct wire_header *header)
 {
     enum walk_act act = WALK_FORWARD;
+    if (follow_is_late_close(s, header->tag)) {
+        return WALK_DROP;
+    }
     if (follow_withholds(s, header, &act)) {
         return act;
     }

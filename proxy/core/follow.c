@@ -6,15 +6,16 @@
  *
  *     FOLLOW_LOOKS      Describe old                        -> its parameter types and columns
  *     FOLLOW_TRIES      Parse text with those types, Describe, under a name of ours
- *     FOLLOW_SWITCHES   Close old, Parse under its own name, Close the one of ours
- *     then the client's Bind
+ *     FOLLOW_SWITCHES   Close old, Parse under its own name, Describe
+ *     then Close of the one of ours, and the client's Bind
  *
  * each in a bracket (bracket.c), with the client's bytes held. Closing a statement closes its
  * portals (docs/risingwave.md 13): where one with a name may be open, the one of ours stands in,
  * and messages that name the statement are sent with its name.
  *
- * If the columns are others and the client's next message describes the portal it learns of them;
- * else it gets PostgreSQL's own error for that, until it parses the statement again. In a READ ONLY
+ * If the columns are others and the client's next message describes the portal it learns of them,
+ * from the one of ours, which stands in as soon as the server has taken that Bind; else the client
+ * gets PostgreSQL's own error for that, until it parses the statement again. In a READ ONLY
  * transaction that is older than the swap nothing is followed: it keeps its snapshot, in which the
  * new view may not be.
  */
@@ -156,8 +157,7 @@ static bool is_under_its_name(const struct parsed_statement *e)
     return follow_name_on_server(e) == (const char *)buf_bytes(&e->body);
 }
 
-void follow_send_bind(struct session *s, const uint8_t *body, size_t len,
-                      const struct parsed_statement *e)
+void follow_send_bind(struct session *s, const uint8_t *body, size_t len, const char *name)
 {
     const char *portal = (const char *)body;
     const char *statement = portal + strlen(portal) + 1;
@@ -165,7 +165,7 @@ void follow_send_bind(struct session *s, const uint8_t *body, size_t len,
     struct buf *out = output_kept(&s->out[SERVER]);
     size_t start = wire_begin_message(out, CLIENT_BIND);
     wire_add_text(out, portal);
-    wire_add_text(out, e != NULL ? follow_name_on_server(e) : statement);
+    wire_add_text(out, name != NULL ? name : statement);
     buf_add(out, body + rest, len - rest);
     wire_end_message(out, start);
 }
@@ -197,6 +197,26 @@ static bool begin(struct session *s, const uint8_t *bind, size_t len, enum follo
     return begun;
 }
 
+bool follow_is_late_close(struct session *s, uint8_t tag)
+{
+    bool is = tag == SERVER_CLOSE_COMPLETE && s->late_closes != 0;
+    s->late_closes -= is ? 1 : 0;
+    return is;
+}
+
+void follow_told(struct session *s, bool good)
+{
+    if (s->telling[0] != 0 && good) {
+        parsed_told(&s->parsed, s->telling);
+    }
+    s->telling[0] = 0;
+}
+
+static bool is_being_told(const struct session *s, const struct parsed_statement *e)
+{
+    return s->telling[0] != 0 && strcmp(s->telling, e->stand_in) == 0;
+}
+
 static bool takes_bind(struct session *s, const uint8_t *body, size_t len)
 {
     if (!follow_concerns_bind(s, body)) {
@@ -209,7 +229,8 @@ static bool takes_bind(struct session *s, const uint8_t *body, size_t len)
         return false;
     }
     bool follows = is_wanted(s) && may_intercept(s) && follow_is_in_time(s);
-    if (follows && e->old) {
+    /* Not while it is being told: which columns the client knows is not certain yet. */
+    if (follows && e->old && !is_being_told(s, e)) {
         return begin(s, body, len, FOLLOW_LOOKS, e);
     }
     if (follows && e->state == PARSED_CHANGED && begin(s, body, len, FOLLOW_WAITS, e)) {
@@ -221,7 +242,7 @@ static bool takes_bind(struct session *s, const uint8_t *body, size_t len)
     if (is_under_its_name(e)) {
         return false;
     }
-    follow_send_bind(s, body, len, e);
+    follow_send_bind(s, body, len, follow_name_on_server(e));
     return true;
 }
 
@@ -281,10 +302,12 @@ static bool takes_describe(struct session *s, const uint8_t *body)
 {
     const struct parsed_statement *e =
         body[0] == 'S' ? parsed_find(&s->parsed, (const char *)body + 1) : NULL;
-    if (e == NULL || is_under_its_name(e)) {
+    bool told = e != NULL && is_being_told(s, e);
+    if (e == NULL || (is_under_its_name(e) && !told)) {
         return false;
     }
-    follow_add_named(output_kept(&s->out[SERVER]), CLIENT_DESCRIBE, follow_name_on_server(e));
+    follow_add_named(output_kept(&s->out[SERVER]), CLIENT_DESCRIBE,
+                     told ? e->stand_in : follow_name_on_server(e));
     return true;
 }
 

@@ -34,6 +34,7 @@ static bool begin_round(struct session *s, enum follow_step step, const struct b
     session_enter(s, SESSION_RELAY);
     bool begun = !buf_failed(messages) && bracket_begin_with(s, CLIENT_BIND, &body, messages);
     if (begun) {
+        buf_truncate(&s->follow.new_shape, 0);
         s->follow.step = step;
         s->follow.parsed = false;
     } else {
@@ -54,9 +55,7 @@ static bool same_shape(const struct follow *f)
 static bool ends_cancelled(struct session *s)
 {
     struct bracket *b = &s->bracket;
-    /* One whose columns are others by now must come to be described. */
-    bool must_go_on = s->follow.step == FOLLOW_SWITCHES && !same_shape(&s->follow);
-    if (!s->follow.cancelled || must_go_on || s->state != SESSION_BRACKET) {
+    if (!s->follow.cancelled || s->state != SESSION_BRACKET) {
         return false;
     }
     wire_add_error_response(
@@ -73,24 +72,37 @@ static bool ends_cancelled(struct session *s)
     return true;
 }
 
-/* The end: the Bind goes to the server, and the client goes on. */
-static void pass_on(struct session *s)
+/* The end: the Bind goes to the server, of `e` under that name, and the client goes on. */
+static void send_on(struct session *s, struct parsed_statement *e, const char *name)
 {
-    if (ends_cancelled(s)) {
-        return;
-    }
-    struct parsed_statement *e = bound(s);
     const struct buf *body = &s->bracket.body;
     if (e != NULL && portal_of(body)[0] != 0) {
         e->named_portals = true;
     }
-    follow_send_bind(s, buf_bytes(body), buf_len(body), e);
+    follow_send_bind(s, buf_bytes(body), buf_len(body), name);
     if (s->state == SESSION_BRACKET) {
         session_enter(s, SESSION_RELAY);
     }
     follow_cleanup(&s->follow);
     bracket_cleanup(&s->bracket);
     resume_client(s);
+}
+
+static void pass_on(struct session *s)
+{
+    struct parsed_statement *e = bound(s);
+    if (!ends_cancelled(s)) {
+        send_on(s, e, e != NULL ? follow_name_on_server(e) : NULL);
+    }
+}
+
+/* Likewise of what would stand in: the client learns of its columns, unless the Bind fails. */
+static void pass_on_and_tell(struct session *s, struct parsed_statement *e)
+{
+    if (!ends_cancelled(s)) {
+        memcpy(s->telling, e->stand_in, sizeof(s->telling));
+        send_on(s, e, s->telling);
+    }
 }
 
 /* ---- the server's answers ---- */
@@ -133,7 +145,7 @@ void follow_answer(struct session *s, const struct wire_header *header, const ui
     struct follow *f = &s->follow;
     const uint8_t *body = whole + WIRE_HEADER_LEN;
     if (header->tag == SERVER_PARAMETER_DESCRIPTION) {
-        if (f->step != FOLLOW_TRIES) {
+        if (f->step == FOLLOW_LOOKS || f->step == FOLLOW_WAITS) {
             buf_add(&f->parameters, body, header->body_len);
         }
         return;
@@ -153,6 +165,18 @@ static void add_parse(struct session *s, struct buf *out, const char *name,
     wire_add_text(out, parsed_text(e));
     buf_add(out, buf_bytes(&s->follow.parameters), buf_len(&s->follow.parameters));
     wire_end_message(out, start);
+}
+
+/* What was asked before may have been of another one. */
+static void look(struct session *s, const struct parsed_statement *e)
+{
+    struct buf messages = {0};
+    buf_truncate(&s->follow.parameters, 0);
+    follow_add_named(&messages, CLIENT_DESCRIBE, follow_name_on_server(e));
+    if (!begin_round(s, FOLLOW_LOOKS, &messages)) {
+        pass_on(s);
+    }
+    buf_cleanup(&messages);
 }
 
 static void try(struct session *s, const struct parsed_statement *e)
@@ -188,8 +212,7 @@ static void adopt(struct session *s, struct parsed_statement *e)
             follow_add_named(&messages, CLIENT_CLOSE, name);
         }
         add_parse(s, &messages, name, e);
-        follow_add_named(&messages, CLIENT_CLOSE, s->follow.new_name);
-        (void)follow_add_closes(&messages, e);
+        follow_add_named(&messages, CLIENT_DESCRIBE, name);
     }
     if (stays || !begin_round(s, FOLLOW_SWITCHES, &messages)) {
         pass_on(s);
@@ -222,11 +245,16 @@ static void tried(struct session *s, struct parsed_statement *e)
 
 static void switched(struct session *s, struct parsed_statement *e)
 {
-    if (s->follow.parsed) {
+    /* Else the name has nothing behind it any more, or something with other columns, since the view
+     * was swapped once more: then the other goes on standing in. */
+    if (s->follow.parsed && !s->bracket.failed && same_shape(&s->follow)) {
+        struct buf *out = output_kept(&s->out[SERVER]);
+        follow_add_named(out, CLIENT_CLOSE, e->stand_in);
+        s->late_closes += 1 + follow_add_closes(out, e);
         e->named_portals = false;
         buf_cleanup(&e->left);
         parsed_enter(&s->parsed, e, PARSED_IN_PLACE, NULL);
-    } /* else the name has nothing behind it any more, and the other goes on standing in */
+    }
     pass_on(s);
 }
 
@@ -262,8 +290,9 @@ void follow_go_on(struct session *s)
     }
     switch (s->follow.step) {
     case FOLLOW_WAITS:
-        if (looked(s)) {
-            memcpy(s->follow.new_name, e->stand_in, sizeof(s->follow.new_name));
+        if (e->old) {
+            look(s, e);
+        } else if (e->state == PARSED_CHANGED && looked(s)) {
             peek(s);
         } else {
             pass_on(s);
@@ -337,9 +366,7 @@ void follow_peek(struct session *s)
     case NEXT_UNKNOWN:
         break;
     case NEXT_DESCRIBES_IT:
-        if (!ends_cancelled(s)) {
-            adopt(s, e);
-        }
+        pass_on_and_tell(s, e);
         break;
     case NEXT_OTHER:
         refuse(s);

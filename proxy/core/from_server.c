@@ -21,6 +21,8 @@ static enum walk_act start_in_relay(struct session *s, const struct wire_header 
     case SERVER_PARAMETER_STATUS:
     case SERVER_READY_FOR_QUERY:
         return header->body_len <= LIMIT_SERVER_MESSAGE ? WALK_COLLECT : WALK_FORWARD;
+    case SERVER_CLOSE_COMPLETE:
+        return follow_is_late_close(s, header->tag) ? WALK_DROP : WALK_FORWARD;
     case SERVER_COPY_IN_RESPONSE:
     case SERVER_COPY_BOTH_RESPONSE:
         s->copy_in = true;

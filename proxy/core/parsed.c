@@ -47,6 +47,18 @@ void parsed_enter(struct parsed *k, struct parsed_statement *e, enum parsed_stat
     k->num_apart += is_apart(e) ? 1 : 0;
 }
 
+void parsed_told(struct parsed *k, const char *stand_in)
+{
+    for (size_t i = 0; i < NUM_BUCKETS && k->num != 0; i++) {
+        for (struct parsed_statement *e = k->buckets[i]; e != NULL; e = e->next) {
+            if (e->state == PARSED_CHANGED && strcmp(e->stand_in, stand_in) == 0) {
+                parsed_enter(k, e, PARSED_STAND_IN, stand_in);
+                return;
+            }
+        }
+    }
+}
+
 void parsed_leave_stand_in(struct parsed_statement *e)
 {
     if (e->stand_in[0] != 0) {

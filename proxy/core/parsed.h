@@ -22,7 +22,8 @@ enum parsed_state {
     PARSED_SENT,     /* its ParseComplete has not come */
     PARSED_IN_PLACE, /* the server has it under its own name */
     PARSED_STAND_IN, /* `stand_in` is executed in its place */
-    PARSED_CHANGED   /* `stand_in` would be, but it has other columns than the client knows */
+    PARSED_CHANGED   /* `stand_in` would be, but the client has not been told of its columns, which
+                      * are others */
 };
 
 enum { PARSED_STAND_IN_LEN = 24 /* a nonce and its NUL */ };
@@ -106,6 +107,8 @@ void parsed_forget(struct parsed *k, const char *name);
 /* The setters of a statement's state. `stand_in` NULL: none. */
 void parsed_enter(struct parsed *k, struct parsed_statement *statement, enum parsed_state state,
                   const char *stand_in);
+/* PARSED_CHANGED: the client knows the columns of this one by now. */
+void parsed_told(struct parsed *k, const char *stand_in);
 /* It is to have another one than it has, or none. */
 void parsed_leave_stand_in(struct parsed_statement *statement);
 void parsed_set_old(struct parsed *k, struct parsed_statement *statement, bool old);

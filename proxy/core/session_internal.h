@@ -251,6 +251,10 @@ struct session {
     bool heard_moved;  /* at any time */
     uint64_t moved_ms; /* when it did last */
     struct follow follow;
+    /* What stands in, and was bound last, with its portal to be described: the client learns its
+     * columns if the server takes that Bind, which it answers next. "": nothing. */
+    char telling[NONCE_LEN + 1];
+    unsigned late_closes; /* of ours went to the server: the next CloseCompletes are of them */
     struct answered answered_with;
     struct buf moved_out;   /* names for an ACTION_MOVED */
     struct buf moved_given; /* ... that has been handed out */
@@ -380,9 +384,12 @@ void follow_add_error(struct buf *out);
 const char *follow_name_on_server(const struct parsed_statement *statement);
 /* Is there no transaction open that is older than what has moved? */
 bool follow_is_in_time(const struct session *s);
-/* Sends a Bind for what the server is to execute for `statement`; NULL: as it is. */
-void follow_send_bind(struct session *s, const uint8_t *body, size_t len,
-                      const struct parsed_statement *statement);
+/* Sends a Bind, of the statement that the server has under `name`; NULL: as it is. */
+void follow_send_bind(struct session *s, const uint8_t *body, size_t len, const char *name);
+/* The server's answer to one of late_closes? */
+bool follow_is_late_close(struct session *s, uint8_t tag);
+/* The Bind that the client's knowledge depends on was answered. */
+void follow_told(struct session *s, bool good);
 /* Appends a Describe or Close of a statement. */
 void follow_add_named(struct buf *out, uint8_t tag, const char *name);
 /* ... Closes of those that stood in earlier; returns how many. */
