@@ -233,6 +233,9 @@ static void finish(struct session *s)
     } else if (b->took_effect) {
         extended_took_effect(s);
     }
+    if (b->tag == CLIENT_BIND) {
+        follow_told(s, b->took_effect);
+    }
     bool is_query = b->tag == CLIENT_QUERY;
     if (!b->first_came && is_query) {
         s->asked--; /* the server skipped the client's Query: no answer will come */

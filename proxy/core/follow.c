@@ -157,17 +157,32 @@ static bool is_under_its_name(const struct parsed_statement *e)
     return follow_name_on_server(e) == (const char *)buf_bytes(&e->body);
 }
 
-void follow_send_bind(struct session *s, const uint8_t *body, size_t len, const char *name)
+bool follow_send_bind(struct session *s, const uint8_t *body, size_t len, const char *name)
 {
     const char *portal = (const char *)body;
     const char *statement = portal + strlen(portal) + 1;
     size_t rest = (size_t)(statement - portal) + strlen(statement) + 1;
-    struct buf *out = output_kept(&s->out[SERVER]);
-    size_t start = wire_begin_message(out, CLIENT_BIND);
-    wire_add_text(out, portal);
-    wire_add_text(out, name != NULL ? name : statement);
-    buf_add(out, body + rest, len - rest);
-    wire_end_message(out, start);
+    struct buf sent = {0};
+    wire_add_text(&sent, portal);
+    wire_add_text(&sent, name != NULL ? name : statement);
+    buf_add(&sent, body + rest, len - rest);
+    if (buf_failed(&sent)) {
+        buf_cleanup(&sent);
+        session_fail(s, "53200", "out of memory", NULL);
+        return true;
+    }
+    bool ours = prepared_find_portal(&s->prepared, portal) != NULL;
+    bool begun = ours && bracket_begin_sending(s, CLIENT_BIND, body, len, CLIENT_BIND,
+                                               buf_bytes(&sent), buf_len(&sent));
+    if (ours && !begun) {
+        extended_passes_unseen(s, CLIENT_BIND);
+    }
+    if (!begun) {
+        wire_add_message(output_kept(&s->out[SERVER]), CLIENT_BIND, buf_bytes(&sent),
+                         buf_len(&sent));
+    }
+    buf_cleanup(&sent);
+    return begun;
 }
 
 void follow_add_named(struct buf *out, uint8_t tag, const char *name)
@@ -242,7 +257,7 @@ static bool takes_bind(struct session *s, const uint8_t *body, size_t len)
     if (is_under_its_name(e)) {
         return false;
     }
-    follow_send_bind(s, body, len, follow_name_on_server(e));
+    (void)follow_send_bind(s, body, len, follow_name_on_server(e));
     return true;
 }
 

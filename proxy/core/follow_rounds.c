@@ -75,17 +75,20 @@ static bool ends_cancelled(struct session *s)
 /* The end: the Bind goes to the server, of `e` under that name, and the client goes on. */
 static void send_on(struct session *s, struct parsed_statement *e, const char *name)
 {
-    const struct buf *body = &s->bracket.body;
-    if (e != NULL && portal_of(body)[0] != 0) {
+    struct buf body = {0};
+    buf_swap(&body, &s->bracket.body);
+    if (e != NULL && portal_of(&body)[0] != 0) {
         e->named_portals = true;
     }
-    follow_send_bind(s, buf_bytes(body), buf_len(body), name);
     if (s->state == SESSION_BRACKET) {
         session_enter(s, SESSION_RELAY);
     }
     follow_cleanup(&s->follow);
     bracket_cleanup(&s->bracket);
-    resume_client(s);
+    if (!follow_send_bind(s, buf_bytes(&body), buf_len(&body), name)) {
+        resume_client(s);
+    }
+    buf_cleanup(&body);
 }
 
 static void pass_on(struct session *s)

@@ -384,8 +384,10 @@ void follow_add_error(struct buf *out);
 const char *follow_name_on_server(const struct parsed_statement *statement);
 /* Is there no transaction open that is older than what has moved? */
 bool follow_is_in_time(const struct session *s);
-/* Sends a Bind, of the statement that the server has under `name`; NULL: as it is. */
-void follow_send_bind(struct session *s, const uint8_t *body, size_t len, const char *name);
+/* In SESSION_RELAY: sends a Bind, of the statement that the server has under `name`; NULL: as it
+ * is. True: in a bracket, since it takes the place of a portal of ours (extended.c), or the session
+ * has ended without memory. */
+bool follow_send_bind(struct session *s, const uint8_t *body, size_t len, const char *name);
 /* The server's answer to one of late_closes? */
 bool follow_is_late_close(struct session *s, uint8_t tag);
 /* The Bind that the client's knowledge depends on was answered. */

@@ -57,6 +57,17 @@ static void fail_to_bind(struct model_server *m, const char *text)
     buf_cleanup(&message);
 }
 
+/* Of the unnamed statement, which is parsed anew: its portals belong to none from now on
+ * (statement_portal_dependency in pg_protocol.rs). */
+static void leave_portals(struct model_server *m)
+{
+    for (struct model_entry *e = m->portals; e != NULL; e = e->next) {
+        if (e->statement[0] == 0) {
+            e->statement[0] = '?';
+        }
+    }
+}
+
 static void parse(struct model_server *m, struct wire_reader *r)
 {
     const char *name = wire_read_text(r);
@@ -66,6 +77,7 @@ static void parse(struct model_server *m, struct wire_reader *r)
     size_t at = 0;
     if (name[0] == 0) {
         drop(&m->statements, name);
+        leave_portals(m);
     } else if (model_find(m->statements, name) != NULL) {
         fail(m, "Failed to prepare the statement\n\nCaused by:\n  Duplicated statement name\n");
         return;
@@ -114,6 +126,12 @@ static void bind(struct model_server *m, struct wire_reader *r)
 {
     const char *name = wire_read_text(r);
     const char *of = wire_read_text(r);
+    /* While its statement was parsed again, for what stands behind it. */
+    if (model_repeats_cancel(m)) {
+        m->fake->skipping = true;
+        m->unnamed_in_doubt |= name[0] == 0;
+        return;
+    }
     if (name[0] != 0 && model_find(m->portals, name) != NULL) {
         fail(m, "Duplicated portal name");
         return;
@@ -124,7 +142,7 @@ static void bind(struct model_server *m, struct wire_reader *r)
         return;
     }
     if (num_values(*r) != model_num_parameters((const char *)buf_bytes(&statement->text))) {
-        fail_for(m, "wrong number of parameters", of);
+        fail(m, "wrong number of parameters");
         return;
     }
     drop(&m->portals, name);

@@ -107,7 +107,7 @@ static void next_in_query(struct model_server *m)
 }
 
 /* Repeats a cancel that the client was told of elsewhere, in the words it was told. */
-static bool was_cancelled_elsewhere(struct model_server *m)
+bool model_repeats_cancel(struct model_server *m)
 {
     size_t at = buf_len(&m->fake->out);
     struct wire_header header = {0};
@@ -136,7 +136,7 @@ static void finish(struct model_server *m)
     m->running = false;
     if (m->hit) {
         model_say_error(m, "Failed to run the query\n\nCaused by:\n  Cancelled: by the client\n");
-    } else if (!was_cancelled_elsewhere(m)) {
+    } else if (!model_repeats_cancel(m)) {
         ok = model_run(m, portal);
     }
     m->hit = false;

@@ -53,6 +53,7 @@ struct model_server {
     size_t taken_before;    /* ... up to the message that is worked at */
     unsigned num_repeated;  /* statements that `expected` says were cancelled */
     size_t last_repeated;   /* taken_before of the last one */
+    bool unnamed_in_doubt;  /* a cancelled Bind may have cost the client its unnamed portal */
     struct buf *expected;   /* what the client got elsewhere: its cancels are repeated here */
     unsigned polls_per_job; /* before a new view is finished */
     bool builds_for_long;   /* builds end only by a cancel, or when ... */
@@ -71,6 +72,8 @@ void model_server_cancel(struct model_server *m);
 /* An ErrorResponse with this text. */
 void model_say_error(struct model_server *m, const char *message);
 void model_say(struct model_server *m, const char *line);
+/* Was what is answered now cancelled in `expected`? Then it is here as well. */
+bool model_repeats_cancel(struct model_server *m);
 
 /* What of statements and portals, parameters and view is not the same; NULL: all is. */
 const char *model_server_difference(const struct model_server *a, const struct model_server *b);

@@ -23,8 +23,10 @@ struct play {
     size_t num_paused;    /* pauses that were passed */
     unsigned num_notices; /* of the server, out of the blue */
     unsigned num_statuses;
+    unsigned num_moved;    /* how often the session was told that names mean other objects */
     bool cancel_asked;     /* and whoever asked has not been let go */
     bool cancel_was_asked; /* ever */
+    bool cancel_answered;  /* the one that is under way */
     size_t fed_at_release; /* what the client had sent when whoever asked last was let go */
     bool cancel_arrived;
     size_t num_looked_at; /* bytes that the client got */

@@ -1,8 +1,9 @@
 /*
  * The promise of the session, as properties of random conversations: a client gets through it what
  * it would get from a server that knows CREATE OR REPLACE MATERIALIZED VIEW, byte for byte, however
- * the bytes are cut and delayed, and that server is left as this one is. With cancels at any moment
- * each statement still has its one answer, and what is done is done or undone.
+ * the bytes are cut and delayed, and whatever swaps of others it is told of meanwhile, so that all
+ * its statements are parsed again; and that server is left as this one is. With cancels at any
+ * moment each statement still has its one answer, and what is done is done or undone.
  *
  * PIPELINES=100000 in the environment plays that many, PIPELINE_SEED=17 begins with that one.
  */
@@ -155,7 +156,8 @@ static void play_with_cancels(const struct pipeline *line, uint64_t seed, unsign
     direct.server.expected = &got;
     play_directly(&direct);
     const struct buf *wanted = &direct.w.server.out;
-    if (wrong == NULL && !same(&got, wanted)) {
+    bool in_doubt = direct.server.unnamed_in_doubt;
+    if (wrong == NULL && !in_doubt && !same(&got, wanted)) {
         wrong = "other answers";
     }
     size_t released = p.cancel_was_asked ? p.fed_at_release : 0;
@@ -163,7 +165,9 @@ static void play_with_cancels(const struct pipeline *line, uint64_t seed, unsign
         direct.server.last_repeated >= released) {
         wrong = "a statement was cancelled that was sent after the cancel was done";
     }
-    wrong = wrong == NULL ? model_server_difference(&p.server, &direct.server) : wrong;
+    if (wrong == NULL && !in_doubt) {
+        wrong = model_server_difference(&p.server, &direct.server);
+    }
     if (wrong != NULL) {
         report(&p, seed, 0, wrong, wanted, &got);
     }
