@@ -79,12 +79,12 @@ static bool is_of_gone_object(const char *line, size_t len, bool heard_moved)
                         (heard_moved && tells_of_dropped(line + at, len - at)));
 }
 
+/* Those of Bind and Describe bear no such words. */
 static enum parsed_error what_it_answers(const char *message)
 {
-    return begins(message, "Failed to prepare the statement\n")   ? ERROR_OF_PARSE
-           : begins(message, "Failed to execute the statement\n") ? ERROR_OF_SERIES
-           : begins(message, "Failed to run the query\n")         ? ERROR_OF_RUN
-                                                                  : ERROR_OF_ANY;
+    return begins(message, "Failed to prepare the statement\n") ? ERROR_OF_PARSE
+           : begins(message, "Failed to run the query\n")       ? ERROR_OF_RUN
+                                                                : ERROR_OF_SERIES;
 }
 
 /* Only an Execute fails in these words (docs/risingwave.md 8.8). */
@@ -121,7 +121,7 @@ static bool may_be_told(const struct session *s)
 void behind_relay_error(struct session *s, const uint8_t *whole, size_t len, bool lasting)
 {
     struct wire_error error = wire_read_error(whole + WIRE_HEADER_LEN, len - WIRE_HEADER_LEN);
-    parsed_error(&s->parsed, what_it_answers(error.message));
+    session_count_skipped(s, parsed_error(&s->parsed, what_it_answers(error.message)));
     bool gone = tells_of_gone_object(s, error.message);
     if (gone) {
         follow_moved(s, NULL, 0);

@@ -237,8 +237,8 @@ static void finish(struct session *s)
         follow_told(s, b->took_effect);
     }
     bool is_query = b->tag == CLIENT_QUERY;
-    if (!b->first_came && is_query) {
-        s->asked--; /* the server skipped the client's Query: no answer will come */
+    if (!b->first_came) {
+        session_all_answered_but(s, 0); /* a Query in it was skipped as well */
     }
     bool skipping = !b->first_came || (!is_query && b->failed);
     session_enter(s, skipping ? SESSION_SKIPPING : SESSION_RELAY);
@@ -292,6 +292,7 @@ static void on_error(struct session *s, const struct wire_header *header, const 
     struct wire_error error = wire_read_error(body, header->body_len);
     if (b->stage == BRACKET_BEFORE && strstr(error.message, b->first) != NULL) {
         release_ready(s);
+        session_all_answered_but(s, b->tag == CLIENT_QUERY ? 1 : 0);
         b->stage = BRACKET_FIRST_READY;
         b->first_came = true;
         return;

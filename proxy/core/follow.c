@@ -122,15 +122,17 @@ void follow_parsed(struct session *s, const uint8_t *body, size_t len, bool keep
     }
 }
 
-void follow_note_barrier(struct session *s, uint8_t tag)
+bool follow_note_barrier(struct session *s, uint8_t tag)
 {
     if (s->kind == SERVER_MAYBE_RISINGWAVE) {
-        parsed_barrier_sent(&s->parsed, tag == CLIENT_SYNC ? SENT_SYNC
-                                        : s->unsynced      ? SENT_QUERY
-                                                           : SENT_QUERY_ALONE);
-    } else if (s->kind == SERVER_UNKNOWN) {
+        return parsed_barrier_sent(&s->parsed, tag == CLIENT_SYNC ? SENT_SYNC
+                                               : s->unsynced      ? SENT_QUERY
+                                                                  : SENT_QUERY_ALONE);
+    }
+    if (s->kind == SERVER_UNKNOWN) {
         parsed_parse_unseen(&s->parsed);
     }
+    return true;
 }
 
 void follow_passes_unseen(struct session *s, uint8_t tag)

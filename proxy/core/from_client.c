@@ -67,8 +67,7 @@ static void count_message(struct session *s, uint8_t tag)
     case CLIENT_SYNC:
     case CLIENT_QUERY:
     case CLIENT_FUNCTION_CALL:
-        follow_note_barrier(s, tag);
-        s->asked++;
+        s->asked += follow_note_barrier(s, tag) ? 1 : 0;
         s->unsynced = false;
         break;
     case CLIENT_PARSE:

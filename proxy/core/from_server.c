@@ -32,7 +32,7 @@ static enum walk_act start_in_relay(struct session *s, const struct wire_header 
         if (s->kind == SERVER_MAYBE_RISINGWAVE && header->body_len <= LIMIT_SERVER_MESSAGE) {
             return WALK_COLLECT;
         }
-        parsed_error(&s->parsed, ERROR_OF_ANY);
+        session_count_skipped(s, parsed_error(&s->parsed, ERROR_OF_ANY));
         return WALK_FORWARD;
     case SERVER_COMMAND_COMPLETE:
         s->copy_in = false;

@@ -198,13 +198,17 @@ static void push_sent(struct parsed *k, enum parsed_sent_kind kind, struct parse
     parsed_parse_unseen(k);
 }
 
-void parsed_barrier_sent(struct parsed *k, enum parsed_sent_kind kind)
+bool parsed_barrier_sent(struct parsed *k, enum parsed_sent_kind kind)
 {
-    if (k->unclear || (k->skipping && kind != SENT_SYNC)) {
-        return; /* a Query is skipped, too */
+    if (k->unclear) {
+        return true;
+    }
+    if (k->skipping && kind != SENT_SYNC) {
+        return false;
     }
     k->skipping = false;
     push_sent(k, kind, NULL);
+    return true;
 }
 
 void parsed_parse_complete(struct parsed *k)
@@ -240,22 +244,24 @@ static bool is_of_series(const struct parsed *k, enum parsed_error error)
            (error == ERROR_OF_PARSE && at != 0);
 }
 
-void parsed_error(struct parsed *k, enum parsed_error error)
+size_t parsed_error(struct parsed *k, enum parsed_error error)
 {
     if (k->unclear || (k->num_sent != 0 && k->sent[0].kind == SENT_QUERY_ALONE)) {
-        return;
+        return 0;
     }
     if (!is_of_series(k, error)) {
         parsed_parse_unseen(k);
-        return;
+        return 0;
     }
     /* All up to its Sync is skipped. */
     size_t at = 0;
-    while (at < k->num_sent && k->sent[at].kind != SENT_SYNC) {
-        at++;
+    size_t num_queries = 0;
+    for (; at < k->num_sent && k->sent[at].kind != SENT_SYNC; at++) {
+        num_queries += k->sent[at].kind != SENT_PARSE ? 1 : 0;
     }
     k->skipping = at == k->num_sent;
     give_up_sent(k, at);
+    return num_queries;
 }
 
 /* ---- keeping ---- */

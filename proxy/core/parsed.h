@@ -56,7 +56,7 @@ struct parsed_sent {
 /* What the words of an error tell of the message that it answers. */
 enum parsed_error {
     ERROR_OF_PARSE,
-    ERROR_OF_SERIES, /* another message of the extended protocol */
+    ERROR_OF_SERIES, /* another message of the extended protocol, but for an Execute of DML */
     ERROR_OF_RUN,    /* a Query, or DML in the extended protocol, which answers a ReadyForQuery of
                       * its own (docs/risingwave.md 8.6) */
     ERROR_OF_ANY
@@ -92,11 +92,13 @@ void parsed_parse_unseen(struct parsed *k);
 void parsed_add(struct parsed *k, const uint8_t *body, size_t len);
 /* A Sync or a Query goes to the server; a Query is SENT_QUERY_ALONE if nothing of a series was sent
  * behind the last Sync. */
-void parsed_barrier_sent(struct parsed *k, enum parsed_sent_kind kind);
+/* False: a Query that the server skips, as far as is known. */
+bool parsed_barrier_sent(struct parsed *k, enum parsed_sent_kind kind);
 /* The server's answers. */
 void parsed_parse_complete(struct parsed *k);
 void parsed_ready(struct parsed *k);
-void parsed_error(struct parsed *k, enum parsed_error error);
+/* Returns how many Queries that were sent are skipped because of it, as far as is known. */
+size_t parsed_error(struct parsed *k, enum parsed_error error);
 /* All that was sent has been answered or will never be. */
 void parsed_settle(struct parsed *k);
 bool parsed_is_unclear(const struct parsed *k);

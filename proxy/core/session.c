@@ -239,6 +239,16 @@ void session_count_answer(struct session *s)
     }
 }
 
+void session_count_skipped(struct session *s, size_t num)
+{
+    s->asked -= num < s->asked - s->answered ? num : s->asked - s->answered;
+}
+
+void session_all_answered_but(struct session *s, size_t num)
+{
+    s->answered = s->asked - (num < s->asked ? num : s->asked);
+}
+
 static bool is_idle(const struct session *s)
 {
     return s->state == SESSION_RELAY && s->ready_seen && s->answered >= s->asked && !s->unsynced &&

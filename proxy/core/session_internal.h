@@ -221,7 +221,7 @@ struct session {
     uint8_t status;       /* transaction status of the last ReadyForQuery: session_set_status */
     uint64_t busy_since;  /* the first message went to the server behind its last answer */
     uint64_t reads_since; /* a READ ONLY transaction is open, and no older; or MOMENT_NEVER */
-    uint64_t asked;       /* Query, FunctionCall and Sync messages sent on */
+    uint64_t asked;       /* Query, FunctionCall and Sync messages sent on, and not skipped there */
     uint64_t
         answered; /* ReadyForQuery messages that came; may run ahead (docs/risingwave.md 8.6) */
 
@@ -289,6 +289,10 @@ void session_close(struct session *s, const char *reason);
 void session_set_status(struct session *s, uint8_t status);
 /* A ReadyForQuery went to the client. */
 void session_count_answer(struct session *s);
+/* So many of what was sent will never be answered: the server skips them. */
+void session_count_skipped(struct session *s, size_t num);
+/* All that was sent has been answered or skipped, but for `num`. */
+void session_all_answered_but(struct session *s, size_t num);
 /* Ends the session if shutdown was asked and nothing runs. */
 void session_end_if_idle(struct session *s);
 /* Buffers that could not grow end the session: what they lost cannot be told apart any more. */
@@ -360,8 +364,8 @@ bool follow_takes(struct session *s, uint8_t tag, const uint8_t *body, size_t le
 bool follow_takes_parse(struct session *s, const uint8_t *body, size_t len);
 /* A Parse in a bracket took effect; `keep` false: it is ours, and follows nothing. */
 void follow_parsed(struct session *s, const uint8_t *body, size_t len, bool keep);
-/* A message goes to the server that a ReadyForQuery answers. */
-void follow_note_barrier(struct session *s, uint8_t tag);
+/* A message goes to the server that a ReadyForQuery answers. False: the server skips it. */
+bool follow_note_barrier(struct session *s, uint8_t tag);
 /* A message of that kind passes unseen. */
 void follow_passes_unseen(struct session *s, uint8_t tag);
 /* EVENT_MOVED */

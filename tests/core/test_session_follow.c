@@ -90,6 +90,8 @@ static void make_series(struct buf *out, uint64_t *random)
             add_execute(out, portal);
         } else if (what == 3) {
             wire_add_message(out, CLIENT_FLUSH, (const uint8_t *)"", 0);
+        } else if (what == 4 && pipeline_random(random, 2) == 0) {
+            add_transaction(out, random); /* skipped behind an error, and never answered then */
         } else {
             add_bind(out, portal, statement);
             if (what <= 8) {
