@@ -4,8 +4,16 @@
  * could not be kept. Its error is answered as PostgreSQL's own for a plan that is not valid any
  * more, which makes drivers parse the statement again; only before any row, and outside of READ
  * ONLY transactions, whose snapshot a new statement may not be able to read.
+ *
+ * All statements of the session are old then: which one has failed is not known, and others may
+ * have moved as well. An object that is gone for good, or a text that nobody can parse any more,
+ * fails again however often, so within LIMIT_BEHIND_EVERY_MS of the last time a failure marks
+ * nothing. What is given up: when others swap twice within that time, a client that does not heed
+ * the error meets it until the time is over. A swap that was published ends it at once.
  */
 #include "session_internal.h"
+
+#include "limits.h"
 
 #include <string.h>
 
@@ -123,8 +131,10 @@ void behind_relay_error(struct session *s, const uint8_t *whole, size_t len, boo
     struct wire_error error = wire_read_error(whole + WIRE_HEADER_LEN, len - WIRE_HEADER_LEN);
     session_count_skipped(s, parsed_error(&s->parsed, what_it_answers(error.message)));
     bool gone = tells_of_gone_object(s, error.message);
-    if (gone) {
+    bool marks = gone && s->now.mono_ms >= s->behind_again_ms;
+    if (marks) {
         follow_moved(s, NULL, 0);
+        s->behind_again_ms = s->now.mono_ms + LIMIT_BEHIND_EVERY_MS;
     }
     if (!gone || !may_be_told(s)) {
         session_relay(s, CLIENT, whole, len, lasting);
@@ -133,5 +143,7 @@ void behind_relay_error(struct session *s, const uint8_t *whole, size_t len, boo
     if (!s->client_left) {
         follow_add_error(output_kept(&s->out[CLIENT]));
     }
-    session_log(s, REPORT_INFO, "prepared", "a statement had to be parsed again by its client");
+    if (marks) {
+        session_log(s, REPORT_INFO, "prepared", "a statement had to be parsed again by its client");
+    }
 }

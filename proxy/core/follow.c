@@ -58,6 +58,7 @@ void follow_heard_moved(struct session *s, const char *names, size_t len)
 {
     s->heard_moved = true;
     s->moved_ms = s->now.mono_ms;
+    s->behind_again_ms = 0;
     follow_moved(s, names, len);
 }
 

@@ -95,7 +95,11 @@ enum {
     /* A CancelRequest whose server does not close is given up, so that storms cannot pile up; the
      * client's own connection for it a little later, when it surely cannot be sent any more. */
     LIMIT_CANCEL_MS = 10 * 1000,
-    LIMIT_CANCEL_ASKED_MS = 11 * 1000
+    LIMIT_CANCEL_ASKED_MS = 11 * 1000,
+    /* An Execute whose object is gone makes all statements of its session be parsed again, but not
+     * more often than that: some clients repeat one that fails for good, among good ones. Long
+     * against what parsing costs, short for who waits until swaps of others are noticed. */
+    LIMIT_BEHIND_EVERY_MS = 1000
 };
 
 #endif

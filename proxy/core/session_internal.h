@@ -248,8 +248,9 @@ struct session {
     bool unseen_bind; /* one passed that was not looked at: any portal may be open */
     struct buf moved; /* MOVED_NAMES: each with its NUL */
     enum moved_what moved_what;
-    bool heard_moved;  /* at any time */
-    uint64_t moved_ms; /* when it did last */
+    bool heard_moved;         /* at any time */
+    uint64_t moved_ms;        /* when it did last */
+    uint64_t behind_again_ms; /* not before, all statements are old because one has failed */
     struct follow follow;
     /* What stands in, and was bound last, with its portal to be described: the client learns its
      * columns if the server takes that Bind, which it answers next. "": nothing. */
