@@ -120,9 +120,6 @@ static void on_ready(struct session *s, struct wire_reader *body)
     session_set_status(s, wire_read_u8(body));
     s->copy_in = false;
     parsed_ready(&s->parsed);
-    if (s->status == 'I') {
-        own_end_transaction(s);
-    }
     if (s->ready_seen) {
         session_count_answer(s);
         return;

@@ -219,6 +219,7 @@ void session_set_status(struct session *s, uint8_t status)
 {
     if (status == 'I') {
         s->reads_since = MOMENT_NEVER;
+        own_end_transaction(s);
     } else if (s->reads_since == MOMENT_NEVER) {
         s->reads_since = s->busy_since;
     }

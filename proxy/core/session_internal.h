@@ -287,6 +287,7 @@ void session_fail(struct session *s, const char *sqlstate, const char *message, 
 void session_fail_for_shutdown(struct session *s);
 /* Ends it without a word to the client. */
 void session_close(struct session *s, const char *reason);
+/* Of a ReadyForQuery, wherever it comes. 'I' ends what lasts as long as a transaction. */
 void session_set_status(struct session *s, uint8_t status);
 /* A ReadyForQuery went to the client. */
 void session_count_answer(struct session *s);
