@@ -157,7 +157,7 @@ void session_event(struct session *s, const struct session_event *event, struct 
         shares_readers(s, event->num_readers);
         break;
     case EVENT_MOVED:
-        follow_heard_moved(s, event->moved, event->moved_len);
+        follow_heard_moved(s, event);
         break;
     case EVENT_DEADLINE:
         on_deadline(s);

@@ -54,12 +54,12 @@ static bool is_wanted(const struct session *s)
 
 /* ---- names that moved ---- */
 
-void follow_heard_moved(struct session *s, const char *names, size_t len)
+void follow_heard_moved(struct session *s, const struct session_event *event)
 {
     s->heard_moved = true;
-    s->moved_ms = s->now.mono_ms;
+    s->moved_ms = event->moved_ms > s->moved_ms ? event->moved_ms : s->moved_ms;
     s->behind_again_ms = 0;
-    follow_moved(s, names, len);
+    follow_moved(s, event->moved, event->moved_len);
 }
 
 void follow_moved(struct session *s, const char *names, size_t len)

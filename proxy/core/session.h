@@ -65,6 +65,7 @@ struct session_event {
     /* EVENT_MOVED: names, each with its NUL; NULL: which, is not known. Valid for the call. */
     const char *moved;
     size_t moved_len;
+    uint64_t moved_ms;  /* EVENT_MOVED: transactions that began after it know these objects */
     size_t num_readers; /* EVENT_READERS */
 };
 
@@ -78,8 +79,9 @@ enum action_kind {
                             * place of what was; comes while the lock is held */
     ACTION_COUNT_READERS,  /* how many other sessions of the process have session_reads_since from
                             * `from_ms` on and before `before_ms`? Then EVENT_READERS */
-    ACTION_MOVED,          /* `moved`, names each with its NUL, mean other objects now: tell
-                            * EVENT_MOVED to all sessions of the process, this one as well */
+    ACTION_MOVED,          /* `moved`, names each with its NUL, mean other objects now, which
+                            * transactions know that began after `moved_ms`: tell EVENT_MOVED to
+                            * all sessions of the process, this one as well */
     ACTION_TAKE_SLOT,      /* take a slot for a build in the registry, then EVENT_SLOT or
                             * EVENT_SLOT_REFUSED */
     ACTION_END_SLOT,       /* give it back, or leave the queue for it */
@@ -120,6 +122,7 @@ struct action {
     size_t num_left;
     const char *moved;
     size_t moved_len;
+    uint64_t moved_ms;
     uint64_t from_ms;
     uint64_t before_ms;
     struct cancel_key key;

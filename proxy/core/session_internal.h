@@ -249,7 +249,7 @@ struct session {
     struct buf moved; /* MOVED_NAMES: each with its NUL */
     enum moved_what moved_what;
     bool heard_moved;         /* at any time */
-    uint64_t moved_ms;        /* when it did last */
+    uint64_t moved_ms;        /* transactions that began after it know all that it heard of */
     uint64_t behind_again_ms; /* not before, all statements are old because one has failed */
     struct follow follow;
     /* What stands in, and was bound last, with its portal to be described: the client learns its
@@ -259,6 +259,7 @@ struct session {
     struct answered answered_with;
     struct buf moved_out;   /* names for an ACTION_MOVED */
     struct buf moved_given; /* ... that has been handed out */
+    uint64_t moved_out_ms;  /* its moved_ms */
     bool moved_queued;
     struct conversation talk;
 
@@ -371,7 +372,7 @@ bool follow_note_barrier(struct session *s, uint8_t tag);
 /* A message of that kind passes unseen. */
 void follow_passes_unseen(struct session *s, uint8_t tag);
 /* EVENT_MOVED */
-void follow_heard_moved(struct session *s, const char *names, size_t len);
+void follow_heard_moved(struct session *s, const struct session_event *event);
 /* ... or as much was seen of it by behind.c: when it happened is not known. */
 void follow_moved(struct session *s, const char *names, size_t len);
 /* In a bracket: is the server's answer withheld? It is looked at if it is one that comes whole. */

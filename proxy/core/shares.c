@@ -166,8 +166,10 @@ void shares_hand_out(struct session *s, struct action *out_action)
 void shares_publish_moved(struct session *s)
 {
     const char *name = NULL;
-    while (replace_next_moved(s->talk.engine, &name)) {
+    uint64_t moved_ms = 0;
+    while (replace_next_moved(s->talk.engine, &name, &moved_ms)) {
         buf_add(&s->moved_out, name, strlen(name) + 1);
+        s->moved_out_ms = moved_ms > s->moved_out_ms ? moved_ms : s->moved_out_ms;
     }
     /* Without memory for them all names count as moved. */
     if ((buf_len(&s->moved_out) != 0 || buf_failed(&s->moved_out)) && !s->moved_queued) {
@@ -184,6 +186,7 @@ void shares_hand_out_moved(struct session *s, struct action *out_action)
     s->moved_queued = false;
     out_action->moved = known ? (const char *)buf_bytes(&s->moved_given) : NULL;
     out_action->moved_len = known ? buf_len(&s->moved_given) : 0;
+    out_action->moved_ms = s->moved_out_ms;
 }
 
 void shares_cleanup(struct session *s)

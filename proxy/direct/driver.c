@@ -151,6 +151,7 @@ static void drive(struct driver *d)
 {
     struct replace_request request;
     const char *moved = NULL;
+    uint64_t moved_ms = 0;
     /* No statement is sent while a cancel is on its way: it could hit that one. */
     while (d->engine != NULL && (d->state == DRIVER_IDLE || d->state == DRIVER_WAITS) &&
            !link_is_cancelling(d->link)) {
@@ -159,7 +160,7 @@ static void drive(struct driver *d)
             break; /* it goes on waiting */
         }
         d->state = DRIVER_IDLE;
-        while (replace_next_moved(d->engine, &moved)) {
+        while (replace_next_moved(d->engine, &moved, &moved_ms)) {
         }
         tell_notices(d);
         if (!grant(d, &request)) {

@@ -86,6 +86,11 @@ void ask_processes(struct replace *r, struct replace_request *out)
     run(r, out);
 }
 
+uint64_t known_everywhere_ms(const struct replace *r)
+{
+    return r->swapped_ms + LATE_MS;
+}
+
 uint64_t older_than_swap(const struct replace *r)
 {
     /* As of the question: the answer may be late. */

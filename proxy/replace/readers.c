@@ -1,9 +1,10 @@
 /*
  * readers: a READ ONLY transaction keeps the snapshot that it began with (docs/risingwave.md 13).
  * One that is older than the new view cannot read it under its name: so those of this process are
- * waited for before the swap. One that is older than the swap goes on using statements that were
- * prepared on the old view: so they are waited for once more before it is dropped. At most `drain`
- * each time; the replacement goes on all the same, and says so.
+ * waited for before the swap. One that is older than the swap, or began before all frontends knew
+ * of it, goes on using statements that were prepared on the old view: so they are waited for once
+ * more before it is dropped. At most `drain` each time; the replacement goes on all the same, and
+ * says so.
  */
 #include "replace_internal.h"
 
@@ -42,7 +43,8 @@ static uint64_t *given_up(struct replace *r)
 
 static uint64_t waits_for_those_before(const struct replace *r)
 {
-    return is_swapped(r) ? r->swapped_ms : r->built_ms;
+    /* Those that began until then are to keep what they have prepared, when it is told again. */
+    return is_swapped(r) ? moved_known_ms(r) + 1 : r->built_ms;
 }
 
 void ask_readers(struct replace *r, struct replace_request *out)

@@ -220,9 +220,10 @@ bool replace_next_notice(struct replace *r, struct replace_notice *out_notice);
  * which were prepared on the old object can be prepared again; false when there is none now. Each
  * is told when its object has been swapped, and once more just before the old objects are dropped:
  * other frontends of the server learn of a swap a moment later. "" stands for any name (there was
- * no memory). Valid until the next call on the engine.
+ * no memory). Valid until the next call on the engine. Transactions that began after *out_moved_ms
+ * (monotonic) know the new object: when it is told again, that is not the time of telling.
  */
-bool replace_next_moved(struct replace *r, const char **out_name);
+bool replace_next_moved(struct replace *r, const char **out_name, uint64_t *out_moved_ms);
 
 const struct replace_outcome *replace_outcome(const struct replace *r);
 

@@ -224,6 +224,8 @@ enum step lock_closure(struct replace *r);
 uint64_t id_behind(const struct replace *r, const struct replace_result *result, const char *name);
 enum step begin_finish(struct replace *r);
 enum step begin_drain(struct replace *r);
+/* When all frontends know of the swap. */
+uint64_t known_everywhere_ms(const struct replace *r);
 /* How long a statement must have run to be one that may read the old view (ms). */
 uint64_t older_than_swap(const struct replace *r);
 /* A client who cancels, and a shutdown, do not want to wait for the readers of the old view. */
@@ -231,6 +233,8 @@ bool stops_draining(const struct replace *r);
 /* moved.c: `name` means another object now; what was told is to be told once more. */
 void moved_add(struct replace *r, const char *name);
 void moved_again(struct replace *r);
+/* Transactions that began after it know all that was told. */
+uint64_t moved_known_ms(const struct replace *r);
 
 /* readers.c: waits for READ ONLY transactions that are too old for what comes next. */
 enum step begin_readers(struct replace *r);

@@ -195,6 +195,7 @@ struct replace {
     size_t moved_told;
     bool moved_lost;    /* not all are in the list */
     bool moved_unknown; /* ... which has not been told yet */
+    uint64_t moved_ms;  /* who began after it knows what is told next */
 
     struct kept_rows remembered; /* of the family: see struct replace_left */
     size_t left_at;

@@ -263,7 +263,7 @@ static void perform(struct conn *c, const struct action *action)
         conn_count_readers(c, action->from_ms, action->before_ms);
         break;
     case ACTION_MOVED:
-        conn_publish_moved(c, action->moved, action->moved_len);
+        conn_publish_moved(c, action);
         break;
     case ACTION_TAKE_SLOT:
         conn_take_slot(c);

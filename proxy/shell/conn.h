@@ -36,7 +36,7 @@ void conn_tell(struct conn *c, enum session_event_kind kind);
  */
 void conn_locked(struct conn *c);
 /* conn_moved: names mean other objects now (session.h, EVENT_MOVED). */
-void conn_moved(struct conn *c, const char *names, size_t len);
+void conn_moved(struct conn *c, const struct session_event *event);
 uint64_t conn_id(const struct conn *c);
 struct conn *conn_next(const struct conn *c);
 

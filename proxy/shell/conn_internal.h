@@ -62,7 +62,7 @@ void conn_count_readers(struct conn *c, uint64_t from_ms, uint64_t before_ms);
 /* Whether its session is in a READ ONLY transaction may have changed. */
 void conn_note_reading(struct conn *c, uint64_t since_ms);
 /* Tells all sessions of the process, a moment later. */
-void conn_publish_moved(const struct conn *c, const char *names, size_t len);
+void conn_publish_moved(const struct conn *c, const struct action *action);
 void conn_end_slot(struct conn *c);
 
 /* dial.c: looks the server up and tries its addresses, then EVENT_CONNECTED or

@@ -106,17 +106,16 @@ void conn_note_reading(struct conn *c, uint64_t since_ms)
     }
 }
 
-void conn_publish_moved(const struct conn *c, const char *names, size_t len)
+void conn_publish_moved(const struct conn *c, const struct action *action)
 {
-    swaps_add(c->proxy->swaps, names, len);
+    swaps_add(c->proxy->swaps, action->moved, action->moved_len, action->moved_ms);
     (void)uv_async_send(&c->proxy->wake);
 }
 
-void conn_moved(struct conn *c, const char *names, size_t len)
+void conn_moved(struct conn *c, const struct session_event *event)
 {
-    struct session_event event = {.kind = EVENT_MOVED, .moved = names, .moved_len = len};
     if (!c->destroyed) {
-        session_event(c->session, &event, proxy_now(c->proxy));
+        session_event(c->session, event, proxy_now(c->proxy));
     }
 }
 

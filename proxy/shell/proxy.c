@@ -261,10 +261,15 @@ struct conn *proxy_find_conn(const struct proxy *p, uint64_t id)
 static void tell_moved(struct proxy *p)
 {
     struct buf names = {0};
+    struct session_event event = {.kind = EVENT_MOVED};
     uint64_t newest = p->swaps_told;
-    bool known = swaps_since(p->swaps, p->swaps_told, &names, &newest) && !buf_failed(&names);
+    if (swaps_since(p->swaps, p->swaps_told, &names, &newest, &event.moved_ms) &&
+        !buf_failed(&names)) {
+        event.moved = (const char *)buf_bytes(&names);
+        event.moved_len = buf_len(&names);
+    }
     for (struct conn *c = p->conns; c != NULL; c = conn_next(c)) {
-        conn_moved(c, known ? (const char *)buf_bytes(&names) : NULL, buf_len(&names));
+        conn_moved(c, &event);
     }
     p->swaps_told = newest;
     buf_cleanup(&names);

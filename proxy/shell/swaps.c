@@ -11,6 +11,7 @@ struct swaps {
     uv_mutex_t mutex;
     struct buf names; /* the last ones */
     uint64_t first;   /* number of its first byte */
+    uint64_t moved_ms;
     _Atomic uint64_t newest;
 };
 
@@ -49,7 +50,7 @@ static void add_unknown(struct swaps *s)
     buf_cleanup(&s->names);
 }
 
-void swaps_add(struct swaps *s, const char *names, size_t len)
+void swaps_add(struct swaps *s, const char *names, size_t len, uint64_t moved_ms)
 {
     uv_mutex_lock(&s->mutex);
     make_room(s, len);
@@ -61,6 +62,7 @@ void swaps_add(struct swaps *s, const char *names, size_t len)
             add_unknown(s);
         }
     }
+    s->moved_ms = moved_ms > s->moved_ms ? moved_ms : s->moved_ms;
     atomic_store(&s->newest, s->first + buf_len(&s->names));
     uv_mutex_unlock(&s->mutex);
 }
@@ -70,7 +72,8 @@ uint64_t swaps_newest(const struct swaps *s)
     return atomic_load(&s->newest);
 }
 
-bool swaps_since(struct swaps *s, uint64_t number, struct buf *out_names, uint64_t *out_newest)
+bool swaps_since(struct swaps *s, uint64_t number, struct buf *out_names, uint64_t *out_newest,
+                 uint64_t *out_moved_ms)
 {
     uv_mutex_lock(&s->mutex);
     bool known = number >= s->first;
@@ -79,6 +82,7 @@ bool swaps_since(struct swaps *s, uint64_t number, struct buf *out_names, uint64
         buf_add(out_names, buf_bytes(&s->names) + skip, buf_len(&s->names) - skip);
     }
     *out_newest = s->first + buf_len(&s->names);
+    *out_moved_ms = s->moved_ms;
     uv_mutex_unlock(&s->mutex);
     return known;
 }

@@ -132,10 +132,11 @@ bool replace_outlives_client(const struct replace *r)
     return false;
 }
 
-bool replace_next_moved(struct replace *r, const char **out_name)
+bool replace_next_moved(struct replace *r, const char **out_name, uint64_t *out_moved_ms)
 {
     (void)r;
     (void)out_name;
+    (void)out_moved_ms;
     return false;
 }
 

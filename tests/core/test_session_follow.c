@@ -116,7 +116,8 @@ struct play {
     struct replanner wanted;
     struct replanner_answers got; /* in this round */
     unsigned published;           /* the newest version that the session was told of */
-    unsigned told;                /* how often it was */
+    unsigned told;                /* how often it was, but for what was told again */
+    uint64_t moved_ms;            /* when it was told last, likewise */
     struct moment now;
     uint64_t random;   /* for the conversation */
     uint64_t delivery; /* ... and for how it is cut and delayed */
@@ -260,14 +261,17 @@ static void swap(struct play *p)
     p->server.version += 1 + pipeline_random(&p->random, 2);
 }
 
-static void publish(struct play *p)
+/* `again`: what was told last. Who began in between follows that. */
+static void publish(struct play *p, bool again)
 {
     p->published = p->server.version;
-    p->told++;
+    p->told += again ? 0 : 1;
+    p->moved_ms = again ? p->moved_ms : p->now.mono_ms;
     session_event(p->s,
                   &(struct session_event){.kind = EVENT_MOVED,
                                           .moved = pipeline_random(&p->random, 4) != 0 ? "m" : NULL,
-                                          .moved_len = 2},
+                                          .moved_len = 2,
+                                          .moved_ms = p->moved_ms},
                   p->now);
     pump(p);
 }
@@ -283,7 +287,7 @@ static void change_in_the_middle(struct play *p)
     if (what < 3) {
         swap(p);
     } else if (what < 6 || (what == 6 && p->published == p->server.version)) {
-        publish(p);
+        publish(p, what == 5 && p->told != 0 && p->published == p->server.version);
     } else {
         p->server.oldest = p->server.version;
     }
@@ -295,7 +299,7 @@ static void change_when_quiet(struct play *p)
     unsigned what = pipeline_random(&p->random, 3);
     if (what != 2) {
         swap(p);
-        publish(p);
+        publish(p, false);
     }
     if (what != 0) {
         p->server.oldest = p->server.version;

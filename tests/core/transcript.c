@@ -49,6 +49,7 @@ struct play {
     struct buf actions;                 /* one line each */
     struct replace_left left[MAX_LEFT]; /* of the event */
     struct buf left_names;
+    uint64_t moved_ms; /* of the last "moved" */
     struct buf chunk;
     enum side chunk_from;
     size_t longest;
@@ -265,6 +266,7 @@ static bool make_event(struct play *p, const struct line *line, struct session_e
                  {"slot", EVENT_SLOT},
                  {"deadline ", EVENT_DEADLINE},
                  {"readers ", EVENT_READERS},
+                 {"moved-again", EVENT_MOVED},
                  {"moved", EVENT_MOVED},
                  {"drain", EVENT_DRAIN},
                  {"shutdown", EVENT_SHUTDOWN}};
@@ -279,6 +281,11 @@ static bool make_event(struct play *p, const struct line *line, struct session_e
         out_event->side = strcmp(rest, "server") == 0 ? SERVER : CLIENT;
         if (names[i].kind == EVENT_READERS) {
             out_event->num_readers = strtoul(rest, NULL, 10);
+        }
+        if (names[i].kind == EVENT_MOVED) {
+            bool again = strncmp(text, "moved-again", 11) == 0;
+            p->moved_ms = again ? p->moved_ms : p->now.mono_ms;
+            out_event->moved_ms = p->moved_ms;
         }
         if (names[i].kind == EVENT_MOVED && rest[0] == ' ') {
             out_event->moved = rest + 1;

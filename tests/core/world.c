@@ -53,7 +53,8 @@ static void tell_moved(struct world *w, const struct action *action)
     session_event(w->s,
                   &(struct session_event){.kind = EVENT_MOVED,
                                           .moved = (const char *)buf_bytes(&names),
-                                          .moved_len = buf_len(&names)},
+                                          .moved_len = buf_len(&names),
+                                          .moved_ms = action->moved_ms},
                   w->now);
     disarm(w);
     buf_cleanup(&names);

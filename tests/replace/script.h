@@ -116,6 +116,7 @@ struct script {
     char plan[4 * SCRIPT_TEXT]; /* its lines */
     char moved[SCRIPT_TEXT];    /* names that were told to have moved, each with a blank behind */
     size_t moved_at[2];         /* the request that came next, of the first two */
+    uint64_t moved_ms[2];       /* ... and since when they are known */
     size_t num_moved;
     char problem[SCRIPT_TEXT]; /* of script_kept_promise */
 

@@ -63,11 +63,13 @@ void script_note_outcome(struct script *s, struct replace *r)
 void script_note_moved(struct script *s, struct replace *r)
 {
     const char *name = NULL;
-    while (replace_next_moved(r, &name)) {
+    uint64_t moved_ms = 0;
+    while (replace_next_moved(r, &name, &moved_ms)) {
         size_t len = strlen(s->moved);
         (void)snprintf(s->moved + len, SCRIPT_TEXT - len, "%s ", name);
         if (s->num_moved < 2) {
             s->moved_at[s->num_moved] = s->num_requests;
+            s->moved_ms[s->num_moved] = moved_ms;
         }
         s->num_moved++;
     }
