@@ -143,7 +143,7 @@ void follow_passes_unseen(struct session *s, uint8_t tag)
         parsed_parse_unseen(&s->parsed);
         parsed_forget(&s->parsed, "");
     } else if (tag == CLIENT_BIND) {
-        s->unseen_bind = true;
+        parsed_bind_unseen(&s->parsed);
     }
 }
 

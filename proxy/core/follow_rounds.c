@@ -194,10 +194,11 @@ static void try(struct session *s, const struct parsed_statement *e)
     buf_cleanup(&messages);
 }
 
-/* Could a Close of it close a portal that the client may still use? */
+/* Could a Close of it close a portal that the client may still use? A Parse of the unnamed one
+ * closes none, but a Close of the client's would not close those that it has then. */
 static bool may_have_portals(const struct session *s, const struct parsed_statement *e)
 {
-    return e->named_portals || s->unseen_bind || portal_of(&s->bracket.body)[0] != 0;
+    return parsed_may_have_portals(&s->parsed, e) || portal_of(&s->bracket.body)[0] != 0;
 }
 
 /* The new one takes the place of the old one. */

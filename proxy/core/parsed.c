@@ -171,6 +171,16 @@ void parsed_parse_unseen(struct parsed *k)
     k->unclear = true;
 }
 
+void parsed_bind_unseen(struct parsed *k)
+{
+    k->unseen_bind = k->num_added;
+}
+
+bool parsed_may_have_portals(const struct parsed *k, const struct parsed_statement *e)
+{
+    return e->named_portals || e->number <= k->unseen_bind;
+}
+
 static bool make_room_for_sent(struct parsed *k)
 {
     if (k->num_sent < k->room_sent) {
@@ -302,6 +312,7 @@ static struct parsed_statement *add(struct parsed *k, const uint8_t *body, size_
     e->next = *at;
     *at = e;
     k->num++;
+    e->number = ++k->num_added;
     k->memory += size;
     return e;
 }

@@ -35,6 +35,7 @@ struct parsed_statement {
     enum parsed_state state;
     bool old;           /* a name that it mentions has moved since it was parsed */
     bool named_portals; /* one with a name was bound from it, and may be open */
+    uint64_t number;    /* in the order in which they were kept, from 1 */
     char stand_in[PARSED_STAND_IN_LEN];
     /* PARSED_CHANGED: what stood in before, whose columns the client knows; "": nothing did. */
     char known[PARSED_STAND_IN_LEN];
@@ -71,6 +72,8 @@ struct parsed {
     bool unclear;             /* answers may come that are of none of `sent` */
     bool skipping;            /* the server drops what comes before the next Sync */
     unsigned num_apart;       /* statements that are old or not in place */
+    uint64_t num_added;       /* statements so far */
+    uint64_t unseen_bind;     /* num_added when a Bind passed that was not looked at */
     struct parsed_sent *sent; /* oldest first */
     size_t num_sent;
     size_t room_sent;
@@ -90,6 +93,10 @@ void parsed_parse_sent(struct parsed *k, const uint8_t *body, size_t len, bool k
 void parsed_parse_unseen(struct parsed *k);
 /* The server has parsed it: known by other means. */
 void parsed_add(struct parsed *k, const uint8_t *body, size_t len);
+/* A Bind that is not looked at goes to the server: of whichever statement, to whichever portal. */
+void parsed_bind_unseen(struct parsed *k);
+/* May a portal with a name be open that was bound from it? */
+bool parsed_may_have_portals(const struct parsed *k, const struct parsed_statement *statement);
 /* A Sync or a Query goes to the server; a Query is SENT_QUERY_ALONE if nothing of a series was sent
  * behind the last Sync. */
 /* False: a Query that the server skips, as far as is known. */

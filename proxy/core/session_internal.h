@@ -245,7 +245,6 @@ struct session {
     struct prepared prepared;
     struct parsed parsed;
     bool kept_full;   /* see session_set_kept_full */
-    bool unseen_bind; /* one passed that was not looked at: any portal may be open */
     struct buf moved; /* MOVED_NAMES: each with its NUL */
     enum moved_what moved_what;
     bool heard_moved;         /* at any time */

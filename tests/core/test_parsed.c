@@ -54,6 +54,20 @@ Test(parsed, keeps_so_much_and_no_long_name)
     parsed_cleanup(&k);
 }
 
+Test(parsed, may_have_portals_when_it_is_older_than_a_bind_that_was_not_seen)
+{
+    parse("a", "SELECT 1");
+    cr_expect(not(parsed_may_have_portals(&k, parsed_find(&k, "a"))));
+    parsed_bind_unseen(&k);
+    parse("b", "SELECT 1");
+    cr_expect(parsed_may_have_portals(&k, parsed_find(&k, "a")));
+    cr_expect(not(parsed_may_have_portals(&k, parsed_find(&k, "b"))));
+    parsed_forget(&k, "a");
+    parse("a", "SELECT 1");
+    cr_expect(not(parsed_may_have_portals(&k, parsed_find(&k, "a"))));
+    parsed_cleanup(&k);
+}
+
 Test(parsed, has_no_room_for_endless_pipelines)
 {
     for (unsigned i = 0; i < 2 * LIMIT_PARSED_SENT && !parsed_is_unclear(&k); i++) {
