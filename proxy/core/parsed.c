@@ -123,6 +123,22 @@ void parsed_cleanup(struct parsed *k)
     *k = (struct parsed){.num_over = k->num_over, .unclear = k->unclear || k->num_sent != 0};
 }
 
+void parsed_shed(struct parsed *k)
+{
+    for (size_t i = 0; i < NUM_BUCKETS && k->buckets != NULL; i++) {
+        for (struct parsed_statement **at = &k->buckets[i]; *at != NULL;) {
+            if ((*at)->state > PARSED_IN_PLACE) {
+                at = &(*at)->next;
+            } else {
+                drop(k, at);
+            }
+        }
+    }
+    if (k->num == 0) {
+        parsed_cleanup(k);
+    }
+}
+
 void parsed_forget(struct parsed *k, const char *name)
 {
     struct parsed_statement **at = k->num != 0 ? place_of(k, name) : NULL;

@@ -80,6 +80,9 @@ struct parsed {
 };
 
 void parsed_cleanup(struct parsed *k);
+/* Likewise, but for those in whose place others are executed: the client may know the columns of
+ * those only. */
+void parsed_shed(struct parsed *k);
 
 /* NULL: none of that name. Valid until the next call that changes `k`. */
 struct parsed_statement *parsed_find(const struct parsed *k, const char *name);

@@ -358,7 +358,7 @@ void session_set_pressed(struct session *s, bool pressed)
     /* Not the one that is being asked about or carried out. */
     if (pressed && s->state != SESSION_BRACKET && s->state != SESSION_REPLACING) {
         prepared_forget_candidates(&s->prepared);
-        parsed_cleanup(&s->parsed);
+        parsed_shed(&s->parsed);
     }
 }
 

@@ -68,6 +68,25 @@ Test(parsed, may_have_portals_when_it_is_older_than_a_bind_that_was_not_seen)
     parsed_cleanup(&k);
 }
 
+Test(parsed, sheds_all_but_what_another_stands_in_for)
+{
+    parse("a", "SELECT 1");
+    parse("b", "SELECT 1");
+    parsed_parse_complete(&k);
+    parsed_parse_complete(&k);
+    parsed_enter(&k, parsed_find(&k, "a"), PARSED_STAND_IN, "x");
+    parse("c", "SELECT 1");
+    parsed_shed(&k);
+    cr_expect(eq(sz, k.num, 1));
+    cr_expect(eq(str, parsed_find(&k, "a")->stand_in, "x"));
+    parsed_parse_complete(&k); /* of "c" */
+    cr_expect(not(parsed_is_unclear(&k)));
+    parsed_forget(&k, "a");
+    parsed_shed(&k);
+    cr_expect(k.buckets == NULL);
+    cr_expect(eq(sz, k.memory, 0));
+}
+
 Test(parsed, has_no_room_for_endless_pipelines)
 {
     for (unsigned i = 0; i < 2 * LIMIT_PARSED_SENT && !parsed_is_unclear(&k); i++) {
