@@ -12,6 +12,17 @@
 static const char *const kind_words[] = {
     [TEMP_BUILD] = "_tmp_", [TEMP_PROBE] = "_probe_", [TEMP_OLD] = "_old_"};
 
+enum {
+    PART_YEAR,
+    PART_MONTH,
+    PART_DAY,
+    PART_HOUR,
+    PART_MINUTE,
+    PART_SECOND,
+    PART_MICROSECOND,
+    NUM_PARTS
+};
+
 static bool is_leap(unsigned year)
 {
     return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -81,29 +92,78 @@ static bool get_digits(const char *text, size_t width, unsigned *out)
     return true;
 }
 
-static bool is_stamp(const char *text)
+/* Microseconds since 1970 of `year`-`month`-... */
+static uint64_t unix_us(const unsigned parts[NUM_PARTS])
 {
-    unsigned year = 0;
-    unsigned month = 0;
-    unsigned day = 0;
-    unsigned hour = 0;
-    unsigned minute = 0;
-    unsigned second = 0;
-    unsigned us = 0;
-    if (!get_digits(text, 4, &year) || !get_digits(text + 4, 2, &month) ||
-        !get_digits(text + 6, 2, &day) || text[8] != '_' || !get_digits(text + 9, 2, &hour) ||
-        !get_digits(text + 11, 2, &minute) || !get_digits(text + 13, 2, &second) ||
-        text[15] != '_' || !get_digits(text + 16, 6, &us)) {
-        return false;
+    uint64_t days = parts[PART_DAY] - 1;
+    for (unsigned year = 1970; year < parts[PART_YEAR]; year++) {
+        days += is_leap(year) ? 366 : 365;
     }
-    return year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= days_in(year, month) &&
-           hour < 24 && minute < 60 && second < 60;
+    for (unsigned month = 1; month < parts[PART_MONTH]; month++) {
+        days += days_in(parts[PART_YEAR], month);
+    }
+    uint64_t seconds = days * SECONDS_A_DAY + parts[PART_HOUR] * 3600ULL +
+                       parts[PART_MINUTE] * 60ULL + parts[PART_SECOND];
+    return seconds * 1000000 + parts[PART_MICROSECOND];
+}
+
+/* `between` stands between date and time. */
+static bool read_date_and_time(const char *text, char between, unsigned parts[NUM_PARTS])
+{
+    return get_digits(text, 4, &parts[PART_YEAR]) && get_digits(text + 4, 2, &parts[PART_MONTH]) &&
+           get_digits(text + 6, 2, &parts[PART_DAY]) && text[8] == between &&
+           get_digits(text + 9, 2, &parts[PART_HOUR]) &&
+           get_digits(text + 11, 2, &parts[PART_MINUTE]) &&
+           get_digits(text + 13, 2, &parts[PART_SECOND]) && parts[PART_YEAR] >= 1970 &&
+           parts[PART_MONTH] >= 1 && parts[PART_MONTH] <= 12 && parts[PART_DAY] >= 1 &&
+           parts[PART_DAY] <= days_in(parts[PART_YEAR], parts[PART_MONTH]) &&
+           parts[PART_HOUR] < 24 && parts[PART_MINUTE] < 60 && parts[PART_SECOND] < 60;
+}
+
+static bool read_stamp(const char *text, unsigned parts[NUM_PARTS])
+{
+    return read_date_and_time(text, '_', parts) && text[15] == '_' &&
+           get_digits(text + 16, 6, &parts[PART_MICROSECOND]);
+}
+
+uint64_t temp_name_time(const char *name)
+{
+    unsigned parts[NUM_PARTS] = {0};
+    return read_stamp(name + strlen(name) - TEMP_STAMP_LEN, parts) ? unix_us(parts) : 0;
+}
+
+bool temp_name_parse_dbt(const char *name, size_t *out_base_len, uint64_t *out_unix_us)
+{
+    static const char word[] = "_dbt_zero_down_tmp_";
+    static const char zone[] = "+0000";
+    enum { TIME_LEN = 15, MICROSECONDS_LEN = 7, ZONE_LEN = 5, WORD_LEN = sizeof(word) - 1 };
+    size_t len = strlen(name);
+    for (size_t more = 0; more <= MICROSECONDS_LEN; more += MICROSECONDS_LEN) {
+        unsigned parts[NUM_PARTS] = {0};
+        size_t behind = WORD_LEN + TIME_LEN + more + ZONE_LEN;
+        if (len <= behind) {
+            break;
+        }
+        const char *at = name + len - behind;
+        const char *time = at + WORD_LEN;
+        if (memcmp(at, word, WORD_LEN) == 0 && read_date_and_time(time, 'T', parts) &&
+            (more == 0 || (time[TIME_LEN] == '_' &&
+                           get_digits(time + TIME_LEN + 1, 6, &parts[PART_MICROSECOND]) &&
+                           parts[PART_MICROSECOND] != 0)) &&
+            memcmp(name + len - ZONE_LEN, zone, ZONE_LEN) == 0) {
+            *out_base_len = len - behind;
+            *out_unix_us = unix_us(parts);
+            return true;
+        }
+    }
+    return false;
 }
 
 bool temp_name_parse(const char *name, size_t *out_base_len, enum temp_kind *out_kind)
 {
+    unsigned parts[NUM_PARTS] = {0};
     size_t len = strlen(name);
-    if (len < TEMP_STAMP_LEN || !is_stamp(name + len - TEMP_STAMP_LEN)) {
+    if (len < TEMP_STAMP_LEN || !read_stamp(name + len - TEMP_STAMP_LEN, parts)) {
         return false;
     }
     size_t front = len - TEMP_STAMP_LEN;

@@ -27,4 +27,15 @@ void temp_name(struct buf *out, const char *name, enum temp_kind kind, const cha
  * `*out_base_len` is the length of the name in front of it (at least 1), `*out_kind` the kind. */
 bool temp_name_parse(const char *name, size_t *out_base_len, enum temp_kind *out_kind);
 
+/* temp_name_time: the stamp at the end of a name that temp_name_parse has accepted, in microseconds
+ * since 1970. */
+uint64_t temp_name_time(const char *name);
+
+/*
+ * temp_name_parse_dbt: is `name` exactly what dbt-risingwave gives to its own,
+ * `{name}_dbt_zero_down_tmp_{YYYYMMDD}T{HHMMSS}[_uuuuuu]+0000` (UTC; without microseconds when they
+ * are zero)? On true the length of the name in front, and its time.
+ */
+bool temp_name_parse_dbt(const char *name, size_t *out_base_len, uint64_t *out_unix_us);
+
 #endif

@@ -70,6 +70,47 @@ static const struct {
     {"mv_tmp_ 0240229_123456_000123",            0, TEMP_BUILD},
     {"",                                         0, TEMP_BUILD},
 };
+
+static const struct {
+    const char *name;
+    size_t base_len; /* 0: none of dbt's */
+    uint64_t unix_us;
+} dbt_names[] = {
+    {"mv_dbt_zero_down_tmp_20240229T123456_000123+0000",  2, 1709210096 * SECOND + 123},
+    {"mv_dbt_zero_down_tmp_20240229T123456_999999+0000",  2, 1709210096 * SECOND + 999999},
+    {"mv_dbt_zero_down_tmp_20240229T123456+0000",         2, 1709210096 * SECOND},
+    {"m_dbt_zero_down_tmp_19700101T000000+0000",          1, 0},
+    {"M v_dbt_zero_down_tmp_19700101T000001+0000",        3, SECOND},
+    {"a_dbt_zero_down_tmp_20240229T123456+0000_dbt_zero_down_tmp_19700101T000000+0000", 40, 0},
+    {"a_dbt_zero_down_tmp__dbt_zero_down_tmp_19700101T000000+0000", 20, 0},
+    {"mv_dbt_zero_down_tmp_20240229T123456_000000+0000",  0, 0},
+    {"_dbt_zero_down_tmp_20240229T123456+0000",           0, 0},
+    {"_dbt_zero_down_tmp_20240229T123456_000123+0000",    0, 0},
+    {"dbt_zero_down_tmp_20240229T123456+0000",            0, 0},
+    {"mv_dbt_zero_down_tmp_20230229T123456+0000",         0, 0},
+    {"mv_dbt_zero_down_tmp_20241301T123456+0000",         0, 0},
+    {"mv_dbt_zero_down_tmp_20240229T243456+0000",         0, 0},
+    {"mv_dbt_zero_down_tmp_20240229T126056+0000",         0, 0},
+    {"mv_dbt_zero_down_tmp_20240229T123460+0000",         0, 0},
+    {"mv_dbt_zero_down_tmp_19691231T235959+0000",         0, 0},
+    {"mv_dbt_zero_down_tmp_20240229t123456+0000",         0, 0},
+    {"mv_dbt_zero_down_tmp_20240229_123456+0000",         0, 0},
+    {"mv_dbt_zero_down_tmp_20240229T123456_00012+0000",   0, 0},
+    {"mv_dbt_zero_down_tmp_20240229T123456_0001234+0000", 0, 0},
+    {"mv_dbt_zero_down_tmp_20240229T123456_00012x+0000",  0, 0},
+    {"mv_dbt_zero_down_tmp_20240229T123456.000123+0000",  0, 0},
+    {"mv_dbt_zero_down_tmp_20240229T123456+0100",         0, 0},
+    {"mv_dbt_zero_down_tmp_20240229T123456-0000",         0, 0},
+    {"mv_dbt_zero_down_tmp_20240229T123456Z",             0, 0},
+    {"mv_dbt_zero_down_tmp_20240229T123456",              0, 0},
+    {"mv_dbt_zero_down_tmp_20240229T123456+0000 ",        0, 0},
+    {"mv_DBT_zero_down_tmp_20240229T123456+0000",         0, 0},
+    {"mv_dbt_zero_downtmp_20240229T123456+0000",          0, 0},
+    {"mv_dbt_zero_down_tmp_",                             0, 0},
+    {"mv_tmp_20240229_123456_000123",                     0, 0},
+    {"+0000",                                             0, 0},
+    {"",                                                  0, 0},
+};
 /* clang-format on */
 
 Test(temp_name, stamps)
@@ -111,7 +152,54 @@ Test(temp_name, reads_what_it_makes)
         cr_assert(temp_name_parse(buf_text(&name), &base_len, &out_kind), "%s", stamp);
         cr_expect(eq(sz, base_len, strlen(base)));
         cr_expect(eq(int, out_kind, kind));
+        cr_expect(eq(u64, temp_name_time(buf_text(&name)), us), "%s", stamp);
         buf_cleanup(&name);
+    }
+}
+
+Test(temp_name, time_is_the_inverse_of_the_stamp)
+{
+    for (size_t i = 0; i < NUM_OF(stamps); i++) {
+        struct buf name = {0};
+        uint64_t last = UINT64_C(253402300799) * SECOND + 999999;
+        temp_name(&name, "a", TEMP_OLD, stamps[i].stamp);
+        cr_expect(eq(u64, temp_name_time(buf_text(&name)),
+                     stamps[i].unix_us < last ? stamps[i].unix_us : last),
+                  "%s", stamps[i].stamp);
+        buf_cleanup(&name);
+    }
+}
+
+Test(temp_name, parses_those_of_dbt)
+{
+    for (size_t i = 0; i < NUM_OF(dbt_names); i++) {
+        size_t base_len = 99;
+        uint64_t unix_us = 99;
+        char *exact = exact_copy(dbt_names[i].name, strlen(dbt_names[i].name) + 1);
+        bool parsed = temp_name_parse_dbt(exact, &base_len, &unix_us);
+        free(exact);
+        cr_expect(eq(int, parsed, dbt_names[i].base_len != 0), "%s", dbt_names[i].name);
+        cr_expect(eq(sz, base_len, parsed ? dbt_names[i].base_len : 99), "%s", dbt_names[i].name);
+        cr_expect(eq(u64, unix_us, parsed ? dbt_names[i].unix_us : 99), "%s", dbt_names[i].name);
+    }
+}
+
+/* Nothing of it can be left out, and none of it be something else. */
+Test(temp_name, every_character_of_dbt_counts)
+{
+    static const char good[] = "m_dbt_zero_down_tmp_20240229T123456_000123+0000";
+    for (size_t at = 1; at < sizeof(good) - 1; at++) {
+        size_t base_len = 0;
+        uint64_t unix_us = 0;
+        char name[sizeof(good)];
+        memcpy(name, good, sizeof(good));
+        name[at] = '#';
+        cr_expect(not(temp_name_parse_dbt(name, &base_len, &unix_us)), "%s", name);
+        memcpy(name + at, good + at + 1, sizeof(good) - at - 1);
+        cr_expect(not(temp_name_parse_dbt(name, &base_len, &unix_us)), "%s", name);
+        char *exact = exact_copy(good + at, sizeof(good) - at);
+        cr_expect(not(temp_name_parse_dbt(exact, &base_len, &unix_us)), "%s", good + at);
+        free(exact);
     }
 }
 
