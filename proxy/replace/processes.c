@@ -71,6 +71,16 @@ bool process_reads(const struct replace_result *result, size_t row, const char *
            names_any(info, view_names, num_names);
 }
 
+bool process_has_run(const struct replace_result *result, size_t row, uint64_t for_ms)
+{
+    if (result->num_columns < MOST_OF_PROCESS) {
+        return true;
+    }
+    const char *info = process_cell(result, row, PROCESS_INFO);
+    return info != NULL && info[0] != 0 &&
+           read_time(process_cell(result, row, PROCESS_TIME)) >= for_ms;
+}
+
 const char *process_id(const struct replace_result *result, size_t row)
 {
     return result->num_columns < MOST_OF_PROCESS ? NULL : process_cell(result, row, PROCESS_ID);

@@ -1,0 +1,126 @@
+/*
+ * sweep_fates: what of the items may go, and in which order. In doubt it stays.
+ */
+#include "sweep_internal.h"
+
+#include "rows.h"
+
+const char *sweep_fate_word(enum sweep_fate fate)
+{
+    static const char *const words[] = {
+        [SWEEP_DUE] = "due",         [SWEEP_BUILDING] = "building", [SWEEP_REPLACING] = "replacing",
+        [SWEEP_KEPT] = "kept",       [SWEEP_YOUNG] = "young",       [SWEEP_IN_USE] = "in use",
+        [SWEEP_READ] = "read",       [SWEEP_GOES_WITH] = "index",   [SWEEP_ON_LIVE] = "live index",
+        [SWEEP_DROPPED] = "dropped", [SWEEP_GONE] = "gone",         [SWEEP_REFUSED] = "refused",
+    };
+    return words[fate];
+}
+
+static bool is_built_for(const struct sweep *s, const struct sweep_work *work)
+{
+    if (work->live_building) {
+        return true;
+    }
+    for (size_t i = 0; i < s->num_works; i++) {
+        const struct sweep_work *other = &s->works[i];
+        if (other->building && same_text(other->item.schema, work->item.schema) &&
+            same_text(other->family, work->family)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* 0: it was not kept on purpose. */
+static uint64_t kept_until(const struct sweep *s, uint64_t id)
+{
+    uint64_t until_us = 0;
+    for (size_t i = 0; i < s->options.num_known; i++) {
+        if (s->known[i].id == id && s->known[i].until_us > until_us) {
+            until_us = s->known[i].until_us;
+        }
+    }
+    return until_us;
+}
+
+static bool is_young(const struct sweep *s, const struct sweep_work *work)
+{
+    uint64_t now = s->now.unix_us;
+    return work->item.settled_us > now ||
+           (now - work->item.settled_us) / 1000 < s->options.older_than_ms;
+}
+
+static enum sweep_fate fate_of(struct sweep *s, const struct sweep_work *work)
+{
+    uint64_t until_us = kept_until(s, work->item.id);
+    if (work->building) {
+        return SWEEP_BUILDING;
+    }
+    if (is_built_for(s, work)) {
+        return SWEEP_REPLACING;
+    }
+    if (work->item.kind == SWEEP_INDEX) {
+        return sweep_work_of(s, work->table_id) != NULL ? SWEEP_GOES_WITH : SWEEP_ON_LIVE;
+    }
+    if (until_us > s->now.unix_us) {
+        return SWEEP_KEPT;
+    }
+    if (until_us == 0 && is_young(s, work)) {
+        return SWEEP_YOUNG;
+    }
+    return work->in_use ? SWEEP_IN_USE : SWEEP_DUE;
+}
+
+static bool is_gone(const struct sweep_work *work)
+{
+    return work->item.fate == SWEEP_DROPPED || (work->item.fate == SWEEP_GONE && !work->taken);
+}
+
+/* Is it read by something that is there? Indexes do not count; what is due only if `due_counts`. */
+static bool is_read(struct sweep *s, const struct sweep_work *work, bool due_counts)
+{
+    const struct replace_result *rows = &s->readers.rows;
+    for (size_t row = 0; row < rows->num_rows; row++) {
+        if (cell_id(rows, row, READER_OF) != work->item.id ||
+            same_text(cell(rows, row, READER_TYPE), "index")) {
+            continue;
+        }
+        const struct sweep_work *reader = sweep_work_of(s, cell_id(rows, row, READER_ID));
+        bool stays = reader == NULL || !is_gone(reader);
+        if (stays && (due_counts || reader == NULL || reader->item.fate != SWEEP_DUE)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void sweep_judge(struct sweep *s)
+{
+    bool changed = true;
+    s->judged = true;
+    for (size_t i = 0; i < s->num_works; i++) {
+        s->works[i].item.fate = fate_of(s, &s->works[i]);
+    }
+    /* What is read by something that stays stays, and what that reads. */
+    while (changed) {
+        changed = false;
+        for (size_t i = 0; i < s->num_works; i++) {
+            struct sweep_work *work = &s->works[i];
+            if (work->item.fate == SWEEP_DUE && is_read(s, work, false)) {
+                work->item.fate = SWEEP_READ;
+                changed = true;
+            }
+        }
+    }
+}
+
+size_t sweep_next_due(struct sweep *s)
+{
+    for (size_t i = 0; i < s->num_works; i++) {
+        struct sweep_work *work = &s->works[i];
+        if (work->item.fate == SWEEP_DUE && !is_read(s, work, true)) {
+            return i;
+        }
+    }
+    return s->num_works;
+}
