@@ -7,6 +7,7 @@
 #include "direct_run.h"
 #include "ident.h"
 #include "mem.h"
+#include "rows.h"
 #include "sql_scan.h"
 
 #include <stdio.h>
@@ -17,7 +18,7 @@ enum { FLAGS = DIRECT_SETTINGS | DIRECT_DRY_RUN | DIRECT_TO | DIRECT_ARGUMENT };
 struct way_back {
     const struct direct_options *options;
     struct console *console;
-    char *schema; /* NULL: the current one, which is asked for */
+    char *schema; /* NULL: not known yet, the current one is asked for */
     char *name;
     bool begun;
     bool failed;
@@ -56,10 +57,23 @@ static bool read_name(const char *text, struct way_back *w)
     return false;
 }
 
-static bool answered(void *context, const char *cell)
+static const char *ask(void *context, struct moment now)
 {
     struct way_back *w = context;
-    w->schema = cell != NULL ? mem_copy(cell, strlen(cell)) : NULL;
+    (void)now;
+    return w->schema == NULL ? "SELECT current_schema()" : NULL;
+}
+
+static bool answered(void *context, const struct replace_result *result, struct moment now)
+{
+    struct way_back *w = context;
+    const char *name = cell(result, 0, 0);
+    (void)now;
+    if (result->kind == REPLACE_LOST) {
+        (void)fputs("mvswap: the connection to the server is lost\n", stderr);
+        return false;
+    }
+    w->schema = name != NULL ? mem_copy(name, strlen(name)) : NULL;
     if (w->schema == NULL) {
         (void)fputs("mvswap: there is no current schema: give the view's name with its schema\n",
                     stderr);
@@ -102,12 +116,15 @@ static bool ended(void *context, const struct replace *engine, const struct repl
 static int run(const struct direct_options *options)
 {
     struct way_back w = {.options = options};
-    struct direct_work work = {
-        .context = &w, .answered = answered, .next = next, .noticed = noticed, .ended = ended};
+    struct direct_work work = {.context = &w,
+                               .ask = ask,
+                               .answered = answered,
+                               .next = next,
+                               .noticed = noticed,
+                               .ended = ended};
     int status = EXIT_USAGE;
     if (read_name(options->argument, &w)) {
         status = EXIT_ERROR;
-        work.question = w.schema == NULL ? "SELECT current_schema()" : NULL;
         w.console = console_new(options->json);
     }
     if (w.console != NULL) {

@@ -11,6 +11,8 @@ int cmd_proxy(int argc, char **argv);
 int cmd_replace(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_rollback(int argc, char **argv);
+int cmd_leftovers(int argc, char **argv);
+int cmd_status(int argc, char **argv);
 int cmd_check_config(int argc, char **argv);
 int cmd_settings(int argc, char **argv);
 

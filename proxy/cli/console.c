@@ -1,6 +1,7 @@
 /* console: see console.h. */
 #include "console.h"
 
+#include "json_text.h"
 #include "mem.h"
 
 #include <inttypes.h>
@@ -119,21 +120,14 @@ static void show_outcome(struct console *c, const struct replace *engine, const 
 
 /* ---- for programs ---- */
 
-/* Texts of the server are not certain to be UTF-8: what is not, is left out. */
-static void put(json_t *object, const char *key, const char *text)
-{
-    json_t *value = text != NULL ? json_string(text) : json_null();
-    (void)json_object_set_new(object, key, value != NULL ? value : json_null());
-}
-
 static json_t *message_json(const struct replace_notice *notice)
 {
     json_t *object = json_object();
-    put(object, "severity", notice->severity);
-    put(object, "sqlstate", notice->sqlstate);
-    put(object, "message", notice->message);
-    put(object, "detail", notice->detail);
-    put(object, "hint", notice->hint);
+    json_put(object, "severity", notice->severity);
+    json_put(object, "sqlstate", notice->sqlstate);
+    json_put(object, "message", notice->message);
+    json_put(object, "detail", notice->detail);
+    json_put(object, "hint", notice->hint);
     return object;
 }
 
@@ -156,16 +150,15 @@ static void add_outcome(struct console *c, const struct replace *engine, const c
 {
     const struct replace_outcome *outcome = replace_outcome(engine);
     json_t *object = json_object();
-    put(object, "view", replace_view_name(engine));
-    put(object, "source", source);
-    put(object, "outcome", error != NULL ? "failed" : outcome_word(outcome));
+    json_put(object, "view", replace_view_name(engine));
+    json_put(object, "source", source);
+    json_put(object, "outcome", error != NULL ? "failed" : outcome_word(outcome));
     (void)json_object_set_new(object, "seconds", json_real((double)ms / MS_A_SECOND));
     (void)json_object_set_new(object, "error", error != NULL ? message_json(error) : json_null());
     if (outcome->kind == REPLACE_PLANNED) {
         json_t *plan = json_array();
         for (size_t i = 0; i < outcome->num_plan; i++) {
-            json_t *line = json_string(outcome->plan[i]);
-            (void)json_array_append_new(plan, line != NULL ? line : json_null());
+            json_append(plan, outcome->plan[i]);
         }
         (void)json_object_set_new(object, "plan", plan);
     }
@@ -206,9 +199,9 @@ void console_not_begun(struct console *c, const char *view, const char *source)
         return;
     }
     json_t *object = json_object();
-    put(object, "view", view);
-    put(object, "source", source);
-    put(object, "outcome", "not begun");
+    json_put(object, "view", view);
+    json_put(object, "source", source);
+    json_put(object, "outcome", "not begun");
     (void)json_array_append_new(c->document, object);
 }
 

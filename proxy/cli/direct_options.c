@@ -1,15 +1,26 @@
 /* direct_options: see direct_options.h. */
 #include "direct_options.h"
 
+#include "duration.h"
 #include "mem.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { FLAG_HELP = 256, FLAG_JSON, FLAG_SET, FLAG_DRY_RUN, FLAG_TO };
+enum {
+    FLAG_HELP = 256,
+    FLAG_JSON,
+    FLAG_SET,
+    FLAG_DRY_RUN,
+    FLAG_TO,
+    FLAG_SCHEMA,
+    FLAG_OLDER_THAN,
+    FLAG_CLEAN,
+    FLAG_DBT
+};
 
-enum { ANY_COMMAND = 0, MOST_NAME = 64 };
+enum { ANY_COMMAND = 0, MOST_NAME = 64, DEFAULT_OLDER_THAN_MS = 24 * 60 * 60 * 1000 };
 
 /* `flag`: which commands have it; ANY_COMMAND: all. */
 static const struct {
@@ -34,6 +45,19 @@ static const struct {
      DIRECT_TO,
      "--to STAMP",
      "which predecessor, by the stamp in its name: YYYYMMDD_HHMMSS_microseconds"},
+    {{"schema", required_argument, NULL, FLAG_SCHEMA},
+     DIRECT_LEFT,
+     "--schema NAME",
+     "look at this schema only"},
+    {{"older-than", required_argument, NULL, FLAG_OLDER_THAN},
+     DIRECT_LEFT,
+     "--older-than DURATION",
+     "what is newer stays: 24h if not given"},
+    {{"dbt", no_argument, NULL, FLAG_DBT},
+     DIRECT_LEFT,
+     "--dbt",
+     "what dbt-risingwave has left under _dbt_zero_down_tmp_ names, too"},
+    {{"clean", no_argument, NULL, FLAG_CLEAN}, DIRECT_CLEAN, "--clean", "drop what may go"},
     {{"dry-run", no_argument, NULL, FLAG_DRY_RUN},
      DIRECT_DRY_RUN,
      "--dry-run",
@@ -119,9 +143,32 @@ static void set_keyword(struct direct_options *options, const char *keyword, con
     options->values[i] = value;
 }
 
+static enum direct_options_result set_older_than(struct direct_options *options, const char *given)
+{
+    if (!duration_parse(given, &options->older_than_ms)) {
+        (void)fprintf(stderr,
+                      "mvswap: --older-than %s: expected a time such as 90min, 24h or 7d, of 40 "
+                      "days at most\n",
+                      given);
+        return DIRECT_USAGE;
+    }
+    return DIRECT_READ;
+}
+
 static enum direct_options_result take(struct direct_options *options, int flag)
 {
     switch (flag) {
+    case FLAG_SCHEMA:
+        options->schema = optarg;
+        break;
+    case FLAG_OLDER_THAN:
+        return set_older_than(options, optarg);
+    case FLAG_CLEAN:
+        options->clean = true;
+        break;
+    case FLAG_DBT:
+        options->dbt = true;
+        break;
     case FLAG_HELP:
         return DIRECT_HELP;
     case FLAG_JSON:
@@ -183,7 +230,7 @@ enum direct_options_result direct_options_read(int argc, char **argv, unsigned f
             list[num++] = table[i].option;
         }
     }
-    *out_options = (struct direct_options){.num_sources = 0};
+    *out_options = (struct direct_options){.older_than_ms = DEFAULT_OLDER_THAN_MS};
     settings_init(&out_options->settings);
     set_keyword(out_options, "fallback_application_name", "mvswap");
     out_options->sources = mem_new(MOST_SOURCES * sizeof(struct direct_source));

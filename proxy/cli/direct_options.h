@@ -16,11 +16,13 @@ enum { MOST_SOURCES = 1000, NUM_CONNECTION_KEYWORDS = 6 };
 
 /* Which flags a command has besides --help, --json and those of the connection. */
 enum direct_flags {
-    DIRECT_SOURCES = 1,  /* -f FILE, -c STATEMENT */
-    DIRECT_SETTINGS = 2, /* --set NAME=VALUE */
-    DIRECT_DRY_RUN = 4,  /* --dry-run */
-    DIRECT_TO = 8,       /* --to STAMP */
-    DIRECT_ARGUMENT = 16 /* one argument that is no flag, required */
+    DIRECT_SOURCES = 1,   /* -f FILE, -c STATEMENT */
+    DIRECT_SETTINGS = 2,  /* --set NAME=VALUE */
+    DIRECT_DRY_RUN = 4,   /* --dry-run */
+    DIRECT_TO = 8,        /* --to STAMP */
+    DIRECT_ARGUMENT = 16, /* one argument that is no flag, required */
+    DIRECT_LEFT = 32,     /* --schema, --older-than, --dbt */
+    DIRECT_CLEAN = 64     /* --clean */
 };
 
 struct direct_source {
@@ -38,6 +40,10 @@ struct direct_options {
     bool json;
     bool dry_run;
     const char *to;
+    const char *schema; /* NULL: all */
+    uint32_t older_than_ms;
+    bool clean;
+    bool dbt;
     const char *argument;
 };
 

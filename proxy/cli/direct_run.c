@@ -16,6 +16,7 @@ struct run {
     uv_signal_t signals[NUM_SIGNALS];
     struct replace *engine;
     uint64_t began_ms;
+    bool open;
     bool interrupted;
     bool good;
 };
@@ -29,16 +30,27 @@ static void end(struct run *run, bool good)
     driver_close(run->driver);
 }
 
-static void go_on(struct run *run)
+static void next_engine(struct run *run)
 {
-    uv_update_time(&run->loop);
-    run->began_ms = uv_now(&run->loop);
-    run->engine =
-        run->interrupted ? NULL : run->work->next(run->work->context, driver_now(&run->loop));
+    bool none = run->interrupted || run->work->next == NULL;
+    run->engine = none ? NULL : run->work->next(run->work->context, driver_now(&run->loop));
     if (run->engine == NULL) {
         end(run, true);
     } else {
         driver_carry_out(run->driver, run->engine);
+    }
+}
+
+static void go_on(struct run *run)
+{
+    uv_update_time(&run->loop);
+    run->began_ms = uv_now(&run->loop);
+    const char *sql =
+        run->work->ask != NULL ? run->work->ask(run->work->context, driver_now(&run->loop)) : NULL;
+    if (sql != NULL) {
+        driver_ask(run->driver, sql);
+    } else {
+        next_engine(run);
     }
 }
 
@@ -48,25 +60,16 @@ static void on_opened(void *context, const char *problem)
     if (problem != NULL) {
         (void)fprintf(stderr, "mvswap: %s", problem); /* libpq's ends its lines itself */
         end(run, false);
-    } else if (run->work->question != NULL) {
-        driver_ask(run->driver, run->work->question);
     } else {
+        run->open = true;
         go_on(run);
     }
 }
 
-static void on_answered(void *context, const PGresult *result)
+static void on_answered(void *context, const struct replace_result *result)
 {
     struct run *run = context;
-    if (result == NULL || PQresultStatus(result) != PGRES_TUPLES_OK) {
-        (void)fprintf(stderr, "mvswap: %s",
-                      result != NULL ? PQresultErrorMessage(result)
-                                     : "the server connection was lost\n");
-        end(run, false);
-        return;
-    }
-    bool has_cell = PQntuples(result) > 0 && PQgetisnull(result, 0, 0) == 0;
-    if (run->work->answered(run->work->context, has_cell ? PQgetvalue(result, 0, 0) : NULL)) {
+    if (run->work->answered(run->work->context, result, driver_now(&run->loop))) {
         go_on(run);
     } else {
         end(run, false);
@@ -114,6 +117,13 @@ static void on_signal(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
     (void)number;
+    if (run->engine == NULL && run->open && run->work->stop != NULL && !run->interrupted) {
+        run->interrupted = true;
+        (void)fputs("\nmvswap: ends behind the statement that runs; once more leaves at once\n",
+                    stderr);
+        run->work->stop(run->work->context);
+        return;
+    }
     if (run->engine == NULL) {
         (void)fputs("\nmvswap: interrupted\n", stderr);
         _Exit(EXIT_FAILURE); /* nothing has been begun */

@@ -15,11 +15,13 @@
 
 struct direct_work {
     void *context;
-    /* Asked once, before the first engine; NULL: nothing. `answered` gets the first cell, NULL when
-     * there is none, and says whether to go on. */
-    const char *question;
-    bool (*answered)(void *context, const char *cell);
-    /* The next engine, which is freed here; NULL: there is none. */
+    /* Statements that are no engine's, before the first engine: the next one, or NULL when there is
+     * none. `answered` says whether to go on. NULL: nothing is asked. */
+    const char *(*ask)(void *context, struct moment now);
+    bool (*answered)(void *context, const struct replace_result *result, struct moment now);
+    /* Ctrl-C while such a statement runs: no more of them than needed. NULL: it ends at once. */
+    void (*stop)(void *context);
+    /* The next engine, which is freed here; NULL: there is none. `next` NULL: none at all. */
     struct replace *(*next)(void *context, struct moment now);
     void (*noticed)(void *context, const struct replace_notice *notice);
     /* How it ended; `error` is NULL for a success. False: no more engines. */

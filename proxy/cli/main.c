@@ -15,6 +15,8 @@ static const struct command commands[] = {
     {"replace", "carry out CREATE OR REPLACE statements on a direct connection", cmd_replace},
     {"plan", "say what replace would do", cmd_plan},
     {"rollback", "go back to a view that a replacement has kept", cmd_rollback},
+    {"leftovers", "list what is left under temporary names, and drop it", cmd_leftovers},
+    {"status", "say what is being replaced on the server now, and what is left", cmd_status},
     {"check-config", "read a configuration file and say what is wrong with it", cmd_check_config},
     {"settings", "list everything that can be set", cmd_settings},
 };

@@ -74,7 +74,12 @@ static void interrupt(struct driver *d)
 
 static void go_on(struct driver *d, const struct replace_result *result)
 {
+    bool asked = d->state == DRIVER_ASKS;
     d->state = DRIVER_IDLE;
+    if (asked) {
+        d->hooks.answered(d->hooks.context, result);
+        return;
+    }
     replace_result(d->engine, result, driver_now(d->loop));
     drive(d);
 }
@@ -266,11 +271,6 @@ static void take_rows(struct driver *d, const PGresult *result)
 static void on_answered(void *context, const PGresult *result)
 {
     struct driver *d = context;
-    if (d->state == DRIVER_ASKS) {
-        d->state = DRIVER_IDLE;
-        d->hooks.answered(d->hooks.context, result);
-        return;
-    }
     d->cancel_again_ms = MOMENT_NEVER;
     if (result == NULL) {
         go_on(d, &(struct replace_result){.kind = REPLACE_LOST});

@@ -24,8 +24,8 @@ struct driver_hooks {
     void (*noticed)(void *context, const struct replace_notice *notice);
     /* The engine has ended: replace_outcome, driver_error. It is the caller's again. */
     void (*ended)(void *context);
-    /* The answer to driver_ask: as that of link_run. */
-    void (*answered)(void *context, const PGresult *result);
+    /* The answer to driver_ask: REPLACE_OK, REPLACE_ERROR or REPLACE_LOST. */
+    void (*answered)(void *context, const struct replace_result *result);
 };
 
 /* driver_open begins to connect; see link_open. NULL without memory. */

@@ -62,7 +62,7 @@ FOREIGN = (
     (re.compile(r"pg_query(\.h|/)"), ("parser/sql_scan.c",)),
     (re.compile(r"uv(\.h|/)"), ("proxy/shell/", "proxy/direct/", "proxy/cli/direct_run", "tests/shell/")),
     (re.compile(r"libpq-fe\.h|libpq/"), ("proxy/direct/", "tests/drivers/")),
-    (re.compile(r"jansson"), ("proxy/cli/console",)),
+    (re.compile(r"jansson"), ("proxy/cli/console", "proxy/cli/json_text", "proxy/cli/sweep_view")),
     (re.compile(r"openssl/"), ("proxy/shell/tls.c",)),
 )
 IMPURE = re.compile(

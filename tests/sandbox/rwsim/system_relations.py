@@ -121,6 +121,10 @@ _RELATIONS: dict[str, tuple[str, Callable[[rows.View], Iterable[tuple[Any, ...]]
         "id int, name text, database_id int, key text, value text",
         rows.streaming_job_config,
     ),
+    "rw_catalog.rw_table_stats": (
+        "id int, total_key_count bigint, total_key_size bigint, total_value_size bigint",
+        rows.table_stats,
+    ),
     "rw_catalog.rw_databases": ("id int, name text, owner int, acl text[]", rows.databases),
     "pg_catalog.pg_indexes": (
         "schemaname text, tablename text, indexname text, tablespace text, indexdef text",
