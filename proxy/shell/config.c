@@ -3,7 +3,6 @@
 
 #include "log.h"
 
-#include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,10 @@ enum own_option {
     OPTION_STATE_FILE,
     OPTION_SHUTDOWN_TIMEOUT,
     OPTION_LOG_LEVEL,
+    OPTION_JANITOR_DSN,
+    OPTION_JANITOR_INTERVAL,
+    OPTION_JANITOR_OLDER_THAN,
+    OPTION_JANITOR_DRY_RUN,
     NUM_OWN_OPTIONS
 };
 enum { NUM_OPTIONS = NUM_OWN_OPTIONS + SETTING_COUNT };
@@ -46,6 +49,19 @@ static const struct config_option own[NUM_OWN_OPTIONS] = {
                                  false},
     [OPTION_LOG_LEVEL] = {"log", "log_level", "LEVEL", "info", "debug, info, warning or error",
                           false},
+    [OPTION_JANITOR_DSN] = {"janitor", "janitor_dsn", "CONNINFO", "",
+                            "a connection string or URI of libpq, at most 255 bytes: with it the "
+                            "proxy looks for what is left under temporary names in that database "
+                            "and drops what may go, and notices views that others have replaced",
+                            false},
+    [OPTION_JANITOR_INTERVAL] = {"janitor", "janitor_interval", "DURATION", "1min",
+                                 "how often it looks, at least 1s", false},
+    [OPTION_JANITOR_OLDER_THAN] = {"janitor", "janitor_older_than", "DURATION", "1d",
+                                   "what is newer stays; longer than any build and any keep_old "
+                                   "of others, at most 40d",
+                                   false},
+    [OPTION_JANITOR_DRY_RUN] = {"janitor", "janitor_dry_run", "off, on", "off",
+                                "it only logs what it would drop", false},
 };
 
 size_t config_num_options(void)
@@ -95,13 +111,23 @@ static bool refuse(struct config_problem *out_problem, const char *message, cons
     return false;
 }
 
+static bool is_key(const struct config_option *option, const char *section, const char *key)
+{
+    size_t len = strlen(section);
+    if (strcmp(option->section, section) != 0) {
+        return false;
+    }
+    return strcmp(option->key, key) == 0 ||
+           (strncmp(option->key, section, len) == 0 && option->key[len] == '_' &&
+            strcmp(option->key + len + 1, key) == 0);
+}
+
 bool config_find(const char *section, const char *key, size_t *out_index,
                  struct config_problem *out_problem)
 {
     for (size_t i = 0; i < NUM_OPTIONS; i++) {
         const struct config_option *option = config_option(i);
-        if (strcmp(option->key, key) == 0 &&
-            (section == NULL || strcmp(option->section, section) == 0)) {
+        if (section == NULL ? strcmp(option->key, key) == 0 : is_key(option, section, key)) {
             *out_index = i;
             return true;
         }
@@ -140,6 +166,43 @@ static bool set_path(char out_path[STATE_FILE_PATH_LEN], const char *value,
     return true;
 }
 
+static bool set_duration(uint32_t *out_ms, const char *value, uint32_t least_ms,
+                         struct config_problem *out_problem)
+{
+    uint32_t ms = 0;
+    if (!duration_parse(value, &ms)) {
+        return refuse(out_problem, "bad duration", value,
+                      "Expected a number and ms, s, min, h or d, for example 30s.");
+    }
+    if (ms < least_ms) {
+        return refuse(out_problem, "the duration is too short", value, "At least 1s.");
+    }
+    *out_ms = ms;
+    return true;
+}
+
+/* Its text may hold a password: it is in no message. */
+static bool set_dsn(char out_dsn[JANITOR_DSN_LEN], const char *value,
+                    struct config_problem *out_problem)
+{
+    if (strlen(value) >= JANITOR_DSN_LEN) {
+        return refuse(out_problem, "the connection string is too long", "...",
+                      "At most 255 bytes; service files and .pgpass keep it short.");
+    }
+    (void)snprintf(out_dsn, JANITOR_DSN_LEN, "%s", value);
+    return true;
+}
+
+static bool set_switch(bool *out, const char *value, struct config_problem *out_problem)
+{
+    bool on = strcmp(value, "on") == 0;
+    if (!on && strcmp(value, "off") != 0) {
+        return refuse(out_problem, "bad switch", value, "Expected on or off.");
+    }
+    *out = on;
+    return true;
+}
+
 static bool set_own(struct proxy_options *options, size_t index, const char *value,
                     struct config_problem *out_problem)
 {
@@ -155,9 +218,15 @@ static bool set_own(struct proxy_options *options, size_t index, const char *val
     case OPTION_STATE_FILE:
         return set_path(options->state_file, value, out_problem);
     case OPTION_SHUTDOWN_TIMEOUT:
-        return duration_parse(value, &options->shutdown_timeout_ms) ||
-               refuse(out_problem, "bad duration", value,
-                      "Expected a number and ms, s, min, h or d, for example 30s.");
+        return set_duration(&options->shutdown_timeout_ms, value, 0, out_problem);
+    case OPTION_JANITOR_DSN:
+        return set_dsn(options->janitor.dsn, value, out_problem);
+    case OPTION_JANITOR_INTERVAL:
+        return set_duration(&options->janitor.interval_ms, value, 1000, out_problem);
+    case OPTION_JANITOR_OLDER_THAN:
+        return set_duration(&options->janitor.older_than_ms, value, 0, out_problem);
+    case OPTION_JANITOR_DRY_RUN:
+        return set_switch(&options->janitor.dry_run, value, out_problem);
     default:
         if (log_level_named(value) < 0) {
             return refuse(out_problem, "bad level", value,
@@ -206,6 +275,11 @@ bool config_is_sql(size_t index)
     return index >= NUM_OWN_OPTIONS && setting_is_sql((enum setting)(index - NUM_OWN_OPTIONS));
 }
 
+bool config_is_private(size_t index)
+{
+    return config_is_sql(index) || index == OPTION_JANITOR_DSN;
+}
+
 static void address_text(const struct address *address, char out_text[CONFIG_TEXT_LEN])
 {
     bool is_ipv6 = strchr(address->host, ':') != NULL;
@@ -238,135 +312,22 @@ const char *config_text(const struct proxy_options *options, size_t index,
     case OPTION_SHUTDOWN_TIMEOUT:
         duration_text(options->shutdown_timeout_ms, scratch);
         break;
+    case OPTION_JANITOR_DSN:
+        (void)snprintf(scratch, CONFIG_TEXT_LEN, "%s", options->janitor.dsn);
+        break;
+    case OPTION_JANITOR_INTERVAL:
+        duration_text(options->janitor.interval_ms, scratch);
+        break;
+    case OPTION_JANITOR_OLDER_THAN:
+        duration_text(options->janitor.older_than_ms, scratch);
+        break;
+    case OPTION_JANITOR_DRY_RUN:
+        (void)snprintf(scratch, CONFIG_TEXT_LEN, "%s", options->janitor.dry_run ? "on" : "off");
+        break;
     default:
         (void)snprintf(scratch, CONFIG_TEXT_LEN, "%s",
                        log_level_name((enum log_level)options->log_level));
         break;
     }
     return scratch;
-}
-
-/* One file that is being read. */
-struct reading {
-    struct proxy_options *options;
-    const char *path;
-    FILE *file;
-    unsigned line;  /* the last that was read */
-    bool continued; /* it begins with a blank: for inih the value of the key before, in its place */
-    bool commented; /* it has a `;` behind a blank: for inih the value ends there */
-    config_complain complain;
-    void *context;
-    bool good;
-};
-
-static void complain_at_line(struct reading *r, const char *what, const char *hint)
-{
-    char line[512];
-    (void)snprintf(line, sizeof(line), "%s:%u: %s%s%s", r->path, r->line, what,
-                   hint[0] != 0 ? ". " : "", hint);
-    r->complain(r->context, line);
-    r->good = false;
-}
-
-/* What inih does not tell of a line. */
-static void look_at_line(struct reading *r, const char *line)
-{
-    static const char blanks[] = " \t";
-    r->continued = strchr(blanks, line[0]) != NULL;
-    r->commented = false;
-    for (const char *c = line; *c != 0 && c[1] != 0; c++) {
-        r->commented |= strchr(blanks, *c) != NULL && c[1] == ';';
-    }
-}
-
-/* One line for inih, which would go on in the middle of a line that is longer than its buffer. */
-static char *read_line(char *out_line, int size, void *stream)
-{
-    struct reading *r = stream;
-    char *got = fgets(out_line, size, r->file);
-    if (got == NULL) {
-        return NULL;
-    }
-    r->line++;
-    if (strchr(out_line, '\n') == NULL && !feof(r->file)) {
-        complain_at_line(r, "the line is too long", "");
-        int c = 0;
-        while ((c = fgetc(r->file)) != '\n' && c != EOF) {
-            /* the rest of it */
-        }
-        out_line[0] = 0;
-    }
-    look_at_line(r, out_line);
-    return got;
-}
-
-static int take_pair(void *user, const char *section, const char *key, const char *value)
-{
-    struct reading *r = user;
-    struct config_problem problem;
-    size_t index = 0;
-    if (config_find(section, key, &index, &problem) && config_is_sql(index) &&
-        (r->continued || r->commented)) {
-        /* Half a statement must not run. */
-        complain_at_line(r, "SQL stands on one line here, without a ; behind a blank",
-                         "Behind a blank it begins a comment.");
-        return 1;
-    }
-    if (!config_find(section, key, &index, &problem) ||
-        !config_set(r->options, index, value, SOURCE_FILE, &problem)) {
-        complain_at_line(r, problem.message, problem.hint);
-    }
-    return 1; /* go on: all problems are told */
-}
-
-bool config_read_file(struct proxy_options *options, const char *path, config_complain complain,
-                      void *context)
-{
-    struct reading r = {.options = options,
-                        .path = path,
-                        .file = fopen(path, "r"),
-                        .complain = complain,
-                        .context = context,
-                        .good = true};
-    if (r.file == NULL) {
-        complain_at_line(&r, "cannot be read", "");
-        return false;
-    }
-    int bad_line = ini_parse_stream(read_line, &r, take_pair, &r);
-    if (bad_line != 0) {
-        r.line = bad_line > 0 ? (unsigned)bad_line : r.line;
-        complain_at_line(&r, "expected [section] or key = value", "");
-    }
-    (void)fclose(r.file);
-    return r.good;
-}
-
-static void variable_name(const char *key, char out_name[64])
-{
-    (void)snprintf(out_name, 64, "MVSWAP_%s", key);
-    for (char *c = out_name; *c != 0; c++) {
-        if (*c >= 'a' && *c <= 'z') {
-            *c = (char)(*c - 'a' + 'A');
-        }
-    }
-}
-
-bool config_read_environment(struct proxy_options *options, config_complain complain, void *context)
-{
-    bool good = true;
-    for (size_t i = 0; i < NUM_OPTIONS; i++) {
-        char name[64];
-        char line[512];
-        struct config_problem problem;
-        variable_name(config_option(i)->key, name);
-        const char *value = getenv(name);
-        if (value == NULL || config_set(options, i, value, SOURCE_ENVIRONMENT, &problem)) {
-            continue;
-        }
-        (void)snprintf(line, sizeof(line), "%s: %s%s%s", name, problem.message,
-                       problem.hint[0] != 0 ? ". " : "", problem.hint);
-        complain(context, line);
-        good = false;
-    }
-    return good;
 }

@@ -38,7 +38,8 @@ struct config_problem {
 /* Options own the texts of their settings: config_cleanup frees them. */
 void config_defaults(struct proxy_options *out_options);
 void config_cleanup(struct proxy_options *options);
-/* config_find: the option with that key in any section (NULL) or in `section`. Keys are unique. */
+/* config_find: the option with that key in any section (NULL) or in `section`, where the section's
+ * own name in front of a key may be left out. Keys are unique. */
 MUST_CHECK bool config_find(const char *section, const char *key, size_t *out_index,
                             struct config_problem *out_problem);
 MUST_CHECK bool config_set(struct proxy_options *options, size_t index, const char *value,
@@ -47,8 +48,9 @@ enum { CONFIG_TEXT_LEN = 272 };
 /* config_text: the value as config_set reads it; as settings_text, `scratch` may hold it. */
 const char *config_text(const struct proxy_options *options, size_t index,
                         char scratch[CONFIG_TEXT_LEN]);
-/* Is it SQL, which is never logged? */
 bool config_is_sql(size_t index);
+/* Is it never logged: SQL, or what may hold a password? */
+bool config_is_private(size_t index);
 
 /* Each problem is one line for a person, with file and line number or the variable's name. */
 typedef void (*config_complain)(void *context, const char *line);

@@ -3,6 +3,8 @@
 
 #include "cancels.h"
 #include "config.h"
+#include "driver.h"
+#include "janitor.h"
 #include "log.h"
 #include "mem.h"
 #include "proxy_internal.h"
@@ -29,10 +31,7 @@ enum {
 
 struct moment proxy_now(const struct proxy *p)
 {
-    uv_timeval64_t wall;
-    (void)uv_gettimeofday(&wall);
-    return (struct moment){.mono_ms = uv_now(&p->loop),
-                           .unix_us = (uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_usec};
+    return driver_now(&p->loop);
 }
 
 static void close_handle(uv_handle_t *handle)
@@ -58,6 +57,8 @@ static void end_if_empty(struct proxy *p)
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
     close_handle((uv_handle_t *)&p->shutdown_timer);
+    janitor_free(p->janitor);
+    p->janitor = NULL;
     close_handle((uv_handle_t *)&p->wake);
 }
 
@@ -161,11 +162,11 @@ static void on_signal(uv_signal_t *signal_handle, int number)
     end_if_empty(p);
 }
 
-/* SQL is not shown: it is somebody's statement. */
+/* SQL is not shown: it is somebody's statement. Nor is what may hold a password. */
 static void log_change(size_t index, const char *was, const char *is)
 {
     const struct config_option *option = config_option(index);
-    bool shown = !config_is_sql(index);
+    bool shown = !config_is_private(index);
     log_line(option->needs_restart ? LOG_WARNING : LOG_INFO, "reload", "key", option->key, "was",
              shown ? was : "", "is", shown ? is : "", "detail",
              option->needs_restart ? "takes effect at the next start" : "", NULL);
@@ -193,6 +194,7 @@ static void apply(struct proxy *p, const struct proxy_options *read)
     log_set_level((enum log_level)read->log_level);
     registry_set_slots(p->registry, read->max_builds);
     (void)uv_async_send(&p->wake);
+    janitor_reload(p->janitor);
 }
 
 static void on_hangup(uv_signal_t *signal_handle, int number)
@@ -423,6 +425,7 @@ int proxy_run(struct proxy_options *options, const struct proxy_reload *reload)
     if (status == 0) {
         announce(p);
         proxy_save(p); /* a place where it cannot be written is told now */
+        p->janitor = janitor_new(p);
     } else {
         p->phase = PROXY_STOPPING;
         close_handle((uv_handle_t *)&p->listener);

@@ -13,6 +13,15 @@
 
 enum { STATE_FILE_PATH_LEN = 256 };
 
+enum { JANITOR_DSN_LEN = 256 };
+
+struct janitor_options {
+    char dsn[JANITOR_DSN_LEN]; /* what libpq takes; "": there is no janitor */
+    uint32_t interval_ms;
+    uint32_t older_than_ms;
+    bool dry_run;
+};
+
 struct proxy_options {
     struct address listen;
     struct address server;
@@ -21,6 +30,7 @@ struct proxy_options {
     char state_file[STATE_FILE_PATH_LEN]; /* "": none */
     uint32_t shutdown_timeout_ms;         /* first signal: how long running statements may go on */
     int log_level;                        /* enum log_level */
+    struct janitor_options janitor;
     struct replace_settings settings;
 };
 

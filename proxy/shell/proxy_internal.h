@@ -41,6 +41,7 @@ struct proxy {
     struct readers *readers;
     struct swaps *swaps;
     uint64_t swaps_told;           /* to the sessions */
+    struct janitor *janitor;       /* NULL: before the start and after the end */
     struct state_file *state_file; /* NULL: it is remembered until the process ends */
     struct conn *conns;            /* all of them, linked by conn.next; the youngest first */
     unsigned num_conns;

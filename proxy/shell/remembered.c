@@ -128,18 +128,51 @@ static void take_out(struct remembered *m, struct family **at)
     family_free(f);
 }
 
-static void forget_oldest(struct remembered *m)
+static void forget(struct remembered *m, struct family **at, size_t index)
 {
-    struct family *f = m->families;
+    struct family *f = *at;
     if (f->num == 1) {
-        take_out(m, &m->families);
+        take_out(m, at);
         return;
     }
-    m->bytes -= bytes_of(f, 0);
+    m->bytes -= bytes_of(f, index);
     m->num--;
     f->num--;
-    left_cleanup(&f->left[0]);
-    memmove(f->left, f->left + 1, f->num * sizeof(f->left[0]));
+    left_cleanup(&f->left[index]);
+    memmove(f->left + index, f->left + index + 1, (f->num - index) * sizeof(f->left[0]));
+}
+
+static void forget_oldest(struct remembered *m)
+{
+    forget(m, &m->families, 0);
+}
+
+bool remembered_drop(struct remembered *m, uint64_t id)
+{
+    for (struct family **at = &m->families; *at != NULL; at = &(*at)->next) {
+        for (size_t i = 0; i < (*at)->num; i++) {
+            if ((*at)->left[i].id == id) {
+                forget(m, at, i);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+size_t remembered_num(const struct remembered *m)
+{
+    return m->num;
+}
+
+void remembered_each(const struct remembered *m,
+                     void (*visit)(void *context, const struct replace_left *left), void *context)
+{
+    for (const struct family *f = m->families; f != NULL; f = f->next) {
+        for (size_t i = 0; i < f->num; i++) {
+            visit(context, &f->left[i]);
+        }
+    }
 }
 
 /* How many had to go. */

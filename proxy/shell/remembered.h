@@ -27,6 +27,13 @@ void remembered_free(struct remembered *m);
 const struct replace_left *remembered_find(const struct remembered *m, const char *family,
                                            size_t *out_num);
 
+/* remembered_num, remembered_each: all objects, of whatever family. `visit` must not change `m`. */
+size_t remembered_num(const struct remembered *m);
+void remembered_each(const struct remembered *m,
+                     void (*visit)(void *context, const struct replace_left *left), void *context);
+/* remembered_drop forgets the object with that id, whatever its family; false: there was none. */
+bool remembered_drop(struct remembered *m, uint64_t id);
+
 enum remembered_result {
     REMEMBERED_SAME, /* as it was */
     REMEMBERED_CHANGED,

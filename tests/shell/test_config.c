@@ -83,6 +83,48 @@ Test(config, a_file_is_read)
 /* Letters: a key that is so long is near to none. */
 #define FIFTY "listenlistenlistenlistenlistenlistenlistenlisten__"
 
+Test(config, a_section_need_not_be_said_twice)
+{
+    struct proxy_options o;
+    struct complaints c;
+    cr_assert(read_text("[log]\nlevel = debug\n"
+                        "[janitor]\ndsn = host=x\njanitor_interval = 5s\ndry_run = on\n",
+                        &o, &c),
+              "%s", c.text);
+    cr_expect(eq(str, (char *)value_of(&o, "log_level"), "debug"));
+    cr_expect(eq(str, (char *)value_of(&o, "janitor_dsn"), "host=x"));
+    cr_expect(eq(str, (char *)value_of(&o, "janitor_interval"), "5s"));
+    cr_expect(eq(str, (char *)value_of(&o, "janitor_dry_run"), "on"));
+    config_cleanup(&o);
+    cr_expect(not(read_text("[proxy]\ndsn = x\n[log]\nlog_log_level = info\n"
+                            "[janitor]\n_dsn = x\njanitordsn = x\n",
+                            &o, &c)));
+    cr_expect(eq(sz, c.num, 4));
+    config_cleanup(&o);
+}
+
+Test(config, what_may_hold_a_password_is_private_and_in_no_message)
+{
+    struct proxy_options o;
+    struct config_problem problem = {"", ""};
+    char dsn[400] = "password=secret123";
+    size_t index = 0;
+    size_t num = 0;
+    memset(dsn + strlen(dsn), 'x', sizeof(dsn) - 1 - strlen(dsn));
+    config_defaults(&o);
+    cr_assert(config_find("janitor", "dsn", &index, &problem));
+    cr_expect(config_is_private(index));
+    cr_expect(not(config_set(&o, index, dsn, SOURCE_FILE, &problem)));
+    cr_expect(eq(ptr, strstr(problem.message, "secret123"), NULL));
+    dsn[255] = 0;
+    cr_expect(config_set(&o, index, dsn, SOURCE_FILE, &problem));
+    for (size_t i = 0; i < config_num_options(); i++) {
+        num += config_is_private(i);
+    }
+    cr_expect(eq(sz, num, 4)); /* and check, before_build, after_swap */
+    config_cleanup(&o);
+}
+
 Test(config, every_problem_is_told_with_its_line)
 {
     static const struct {

@@ -65,6 +65,39 @@ Test(remembered, a_list_takes_the_place_of_the_one_before)
     expect("b", one, 1);
 }
 
+static void add_id(void *context, const struct replace_left *left)
+{
+    uint64_t *sum = context;
+    *sum = *sum * 10 + left->id;
+}
+
+static uint64_t all_ids(void)
+{
+    uint64_t ids = 0;
+    remembered_each(m, add_id, &ids);
+    return ids;
+}
+
+Test(remembered, one_is_dropped_by_its_id)
+{
+    (void)set("a", two, 2);
+    (void)set("b", one, 1);
+    cr_expect(eq(u64, all_ids(), 789));
+    cr_expect(eq(sz, remembered_num(m), 3));
+    cr_expect(not(remembered_drop(m, 6)));
+    cr_expect(remembered_drop(m, 7));
+    cr_expect(not(remembered_drop(m, 7)));
+    expect("a", &two[1], 1);
+    cr_expect(remembered_drop(m, 9));
+    expect("b", NULL, 0);
+    cr_expect(eq(u64, all_ids(), 8));
+    (void)set("b", one, 1);
+    cr_expect(remembered_drop(m, 8));
+    expect("a", NULL, 0);
+    expect("b", one, 1);
+    cr_expect(eq(sz, remembered_num(m), 1));
+}
+
 Test(remembered, the_same_once_more_is_no_change)
 {
     static const struct replace_left others[] = {{"s", "w_tmp_2", 9, 5},
