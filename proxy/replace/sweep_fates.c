@@ -3,7 +3,11 @@
  */
 #include "sweep_internal.h"
 
+#include "mem.h"
 #include "rows.h"
+#include "temp_name.h"
+
+#include <string.h>
 
 const char *sweep_fate_word(enum sweep_fate fate)
 {
@@ -16,6 +20,14 @@ const char *sweep_fate_word(enum sweep_fate fate)
     return words[fate];
 }
 
+/* All that one replacement makes has its stamp, in whatever schema: views that follow it, too. */
+static bool same_replacement(const struct sweep_item *a, const struct sweep_item *b)
+{
+    return !a->is_dbt && !b->is_dbt &&
+           strcmp(a->name + strlen(a->name) - TEMP_STAMP_LEN,
+                  b->name + strlen(b->name) - TEMP_STAMP_LEN) == 0;
+}
+
 static bool is_built_for(const struct sweep *s, const struct sweep_work *work)
 {
     if (work->live_building) {
@@ -23,8 +35,9 @@ static bool is_built_for(const struct sweep *s, const struct sweep_work *work)
     }
     for (size_t i = 0; i < s->num_works; i++) {
         const struct sweep_work *other = &s->works[i];
-        if (other->building && same_text(other->item.schema, work->item.schema) &&
-            same_text(other->family, work->family)) {
+        bool same_family = same_text(other->item.schema, work->item.schema) &&
+                           same_text(other->family, work->family);
+        if (other->building && (same_family || same_replacement(&other->item, &work->item))) {
             return true;
         }
     }
@@ -56,11 +69,11 @@ static enum sweep_fate fate_of(struct sweep *s, const struct sweep_work *work)
     if (work->building) {
         return SWEEP_BUILDING;
     }
-    if (is_built_for(s, work)) {
-        return SWEEP_REPLACING;
-    }
     if (work->item.kind == SWEEP_INDEX) {
         return sweep_work_of(s, work->table_id) != NULL ? SWEEP_GOES_WITH : SWEEP_ON_LIVE;
+    }
+    if (is_built_for(s, work)) {
+        return SWEEP_REPLACING;
     }
     if (until_us > s->now.unix_us) {
         return SWEEP_KEPT;
@@ -94,13 +107,43 @@ static bool is_read(struct sweep *s, const struct sweep_work *work, bool due_cou
     return false;
 }
 
+/* A plain view has no time of its own: it is no older than what was made together with it. */
+static void settle_together(struct sweep *s)
+{
+    for (size_t i = 0; i < s->num_works; i++) {
+        struct sweep_item *item = &s->works[i].item;
+        for (size_t k = 0; k < s->num_works; k++) {
+            const struct sweep_item *other = &s->works[k].item;
+            if (other->settled_us > item->settled_us && same_replacement(other, item)) {
+                item->settled_us = other->settled_us;
+            }
+        }
+    }
+}
+
+/* What is in other schemas was looked at since it tells of this one. */
+static void keep_to_schema(struct sweep *s)
+{
+    size_t num = 0;
+    for (size_t i = 0; i < s->num_works; i++) {
+        if (s->schema == NULL || same_text(s->works[i].item.schema, s->schema)) {
+            s->works[num++] = s->works[i];
+        } else {
+            mem_free(s->works[i].family);
+        }
+    }
+    s->num_works = num;
+}
+
 void sweep_judge(struct sweep *s)
 {
     bool changed = true;
     s->judged = true;
+    settle_together(s);
     for (size_t i = 0; i < s->num_works; i++) {
         s->works[i].item.fate = fate_of(s, &s->works[i]);
     }
+    keep_to_schema(s);
     /* What is read by something that stays stays, and what that reads. */
     while (changed) {
         changed = false;

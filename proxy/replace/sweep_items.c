@@ -69,8 +69,7 @@ static bool read_item(const struct sweep *s, size_t row, struct sweep_work *work
                                 .name = cell(rows, row, RELATION_NAME),
                                 .owner = cell(rows, row, RELATION_OWNER)};
     if (item->id == 0 || item->schema == NULL || item->name == NULL ||
-        !read_kind(cell(rows, row, RELATION_TYPE), &item->kind) ||
-        (s->schema != NULL && strcmp(item->schema, s->schema) != 0)) {
+        !read_kind(cell(rows, row, RELATION_TYPE), &item->kind)) {
         return false;
     }
     if (temp_name_parse(item->name, out_base_len, &temp)) {

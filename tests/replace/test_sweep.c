@@ -20,6 +20,8 @@
 
 /* Stamps: a day old; exactly the limit (one hour); a microsecond less. */
 #define DAY "_tmp_20260101_000000_000000"
+#define DAY2 "_tmp_20260101_000000_000003" /* another replacement */
+#define DAY3 "_tmp_20260101_000000_000004"
 #define DAY_OLD "_old_20260101_000000_000000"
 #define HOUR "_tmp_20260101_230000_000000"
 #define YOUNG "_tmp_20260101_230000_000001"
@@ -69,12 +71,12 @@ static const struct scenario scenarios[] = {
      .server = {.objects = {{11, MV, "a" YOUNG, .may_go = true}, {12, MV, "b" LATER}}}},
     {.name = "finished later than the limit", .fates = "11:young 12:dropped", .drops = "12",
      .server = {.objects = {{11, MV, "a" DAY, .created = NOW - 3599},
-                            {12, MV, "b" DAY, .created = NOW - 3600, .may_go = true}}}},
+                            {12, MV, "b" DAY2, .created = NOW - 3600, .may_go = true}}}},
     {.name = "successor finished later than the limit", .drops = "12 13",
      .fates = "11:young 12:dropped 13:dropped 14:young",
      .server = {.objects = {{11, MV, "a" DAY, .may_go = true}, {21, MV, "a", .created = NOW - 10},
-                            {12, MV, "b" DAY, .may_go = true}, {2, MV, "b", .created = NOW - 10},
-                            {13, MV, "c" DAY, .may_go = true}, {23, MV, "c", .created = NOW - 4000},
+                            {12, MV, "b" DAY2, .may_go = true}, {2, MV, "b", .created = NOW - 10},
+                            {13, MV, "c" DAY3, .may_go = true}, {23, MV, "c", .created = NOW - 4000},
                             {14, "view", "d" DAY, .may_go = true}, {24, MV, "d", .created = NOW - 10}}}},
     {.name = "kept", .fates = "11:kept 12:dropped 13:young", .drops = "12",
      .known = {{11, NOW_US + 1, 0}, {12, NOW_US, NOW_US - 5}},
@@ -84,10 +86,23 @@ static const struct scenario scenarios[] = {
      .known = {{11, 0, 0}, {11, NOW_US + 1, 0}}, .server = {.objects = {{11, MV, "a" DAY}}}},
     {.name = "known since", .fates = "11:young 12:dropped", .drops = "12",
      .known = {{11, 0, NOW_US - 3599 * SECOND}, {12, 0, NOW_US - 3600 * SECOND}},
-     .server = {.objects = {{11, MV, "a" DAY}, {12, MV, "b" DAY, .may_go = true}}}},
+     .server = {.objects = {{11, MV, "a" DAY}, {12, MV, "b" DAY2, .may_go = true}}}},
     {.name = "building", .fates = "12:replacing 11:building 13:dropped", .drops = "13",
      .server = {.objects = {{11, MV, "a" DAY, .building = true}, {12, MV, "a" DAY_OLD, .may_go = true},
-                            {13, MV, "b" DAY, .may_go = true}}}},
+                            {13, MV, "b" DAY2, .may_go = true}}}},
+    {.name = "building, of one replacement", .drops = "14",
+     .fates = "11:building 12:replacing 14:dropped 13:replacing",
+     .server = {.objects = {{11, MV, "a" DAY, .building = true}, {12, "view", "v" DAY, .may_go = true},
+                            {13, "view", "v" DAY, .schema = "s", .may_go = true},
+                            {14, "view", "w" DAY2, .may_go = true}}}},
+    {.name = "young, of one replacement", .fates = "11:young 12:young 13:dropped", .drops = "13",
+     .server = {.objects = {{1, MV, "a"}, {11, MV, "a" DAY, .created = NOW - 10, .may_go = true},
+                            {12, "view", "v" DAY, .may_go = true},
+                            {13, "view", "w" DAY2, .may_go = true}}}},
+    {.name = "young, of one replacement, in another schema", .fates = "12:young 13:dropped", .drops = "13",
+     .schema = "s",
+     .server = {.objects = {{11, MV, "a" DAY, .created = NOW - 10}, {12, "view", "v" DAY, .schema = "s", .may_go = true},
+                            {13, "view", "w" DAY2, .schema = "s", .may_go = true}}}},
     {.name = "building, by the list alone", .fates = "12:replacing 11:building", .drops = "",
      .server = {.objects = {{11, MV, "a" DAY, .building = true, .no_job = true},
                             {12, MV, "a" DAY_OLD, .may_go = true}}}},
@@ -98,7 +113,7 @@ static const struct scenario scenarios[] = {
      .server = {.objects = {{11, MV, "a" DAY, .created = CREATED_NULL}}}},
     {.name = "building in another schema", .fates = "11:building 12:dropped", .drops = "12",
      .server = {.objects = {{11, MV, "a" DAY, .building = true},
-                            {12, MV, "a" DAY_OLD, .schema = "s", .may_go = true}}}},
+                            {12, MV, "a" DAY2, .schema = "s", .may_go = true}}}},
     {.name = "the view itself is being built", .fates = "11:replacing", .drops = "",
      .server = {.objects = {{11, MV, "a" DAY, .may_go = true}, {21, MV, "a", .building = true}}}},
     {.name = "the view itself is being built, 2.2", .fates = "11:replacing", .drops = "",
