@@ -16,6 +16,12 @@ struct scenario {
     enum fault fault;
 };
 
+/* A line of a list whose names all begin with `prefix_`; no fault of its own. */
+#define SCENARIO_OF(prefix_, name_, prepare_)                                                      \
+    {                                                                                              \
+        prefix_ name_, prepare_, NULL, 0, FAULT_NONE                                               \
+    }
+
 extern const struct scenario scenarios[];
 extern const size_t num_scenarios;
 /* Of views that others read (scenarios_dependents.c). */

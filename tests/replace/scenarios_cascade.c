@@ -243,10 +243,7 @@ static void plan_of_rollback(struct script *s)
     s->mode = REPLACE_PLAN;
 }
 
-#define SCENARIO(name_, prepare_)                                                                  \
-    {                                                                                              \
-        "cascade: " name_, prepare_, NULL, 0, FAULT_NONE                                           \
-    }
+#define SCENARIO(name_, prepare_) SCENARIO_OF("cascade: ", name_, prepare_)
 
 const struct scenario cascade_scenarios[] = {
     SCENARIO("one", one),

@@ -459,10 +459,7 @@ PLAN(replace_view_read_by_all)
 PLAN(replace_view_off)
 PLAN(create_view_first)
 
-#define SCENARIO(name_, prepare_)                                                                  \
-    {                                                                                              \
-        "dependents: " name_, prepare_, NULL, 0, FAULT_NONE                                        \
-    }
+#define SCENARIO(name_, prepare_) SCENARIO_OF("dependents: ", name_, prepare_)
 
 const struct scenario dependent_scenarios[] = {
     SCENARIO("one view", one_view),

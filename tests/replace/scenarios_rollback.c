@@ -369,10 +369,7 @@ static void plan_none(struct script *s)
     s->mode = REPLACE_PLAN;
 }
 
-#define SCENARIO(name_, prepare_)                                                                  \
-    {                                                                                              \
-        "rollback: " name_, prepare_, NULL, 0, FAULT_NONE                                          \
-    }
+#define SCENARIO(name_, prepare_) SCENARIO_OF("rollback: ", name_, prepare_)
 
 const struct scenario rollback_scenarios[] = {
     SCENARIO("one", one),

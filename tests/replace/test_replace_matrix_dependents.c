@@ -2,22 +2,4 @@
  * scenarios_dependents.c. */
 #include "matrix.h"
 
-#include <criterion/criterion.h>
-#include <criterion/parameterized.h>
-
-enum { MOST = 64 };
-
-/* Numbers, since each test is a process of its own, with addresses of its own. */
-ParameterizedTestParameters(replace_matrix_dependents, each)
-{
-    static size_t numbers[MOST];
-    for (size_t i = 0; i < num_dependent_scenarios && i < MOST; i++) {
-        numbers[i] = i;
-    }
-    return cr_make_param_array(size_t, numbers, num_dependent_scenarios);
-}
-
-ParameterizedTest(const size_t *number, replace_matrix_dependents, each)
-{
-    check_scenario(dependent_scenarios[*number].name);
-}
+MATRIX_OF(replace_matrix_dependents, dependent_scenarios, num_dependent_scenarios)
