@@ -208,11 +208,13 @@ enum step refused_first_gone(struct replace *r, const struct replace_result *res
 
 void ask_swap(struct replace *r, struct replace_request *out)
 {
-    /* Temporary name first: the server's meta process dies when the first name vanishes at this
-     * moment, and nobody else drops ours (risingwave.md 2, direction of the swap). */
+    /* The server's meta process dies when the first name vanishes at this moment (risingwave.md 2,
+     * direction of the swap). So first stands what nobody else drops: the view that we have made;
+     * a predecessor that was kept may be dropped by whoever cleans up. */
+    const char *first = r->rollback ? r->statement.name : r->view.name;
+    const char *second = r->rollback ? r->view.name : r->statement.name;
     add_verb(r, &r->sql, "ALTER");
-    sql_format(&r->sql, "%I.%I SWAP WITH %I.%I", r->schema, r->view.name, r->schema,
-               r->statement.name);
+    sql_format(&r->sql, "%I.%I SWAP WITH %I.%I", r->schema, first, r->schema, second);
     run(r, out);
     if (!buf_failed(&r->sql) && r->mode == REPLACE_CARRY_OUT) {
         r->made = MADE_SWAPPING;

@@ -134,6 +134,19 @@ static void swap_follower(struct catalog *c, const struct catalog_object *first,
     second->swapped_away = true;
 }
 
+static bool is_target(const struct catalog *c, const char *schema, const char *name)
+{
+    return strcmp(schema, c->target_schema) == 0 && strcmp(name, c->target_name) == 0;
+}
+
+static void exchange_texts(char a[CATALOG_NAME], char b[CATALOG_NAME])
+{
+    char text[CATALOG_NAME];
+    set_text(text, CATALOG_NAME, a);
+    set_text(a, CATALOG_NAME, b);
+    set_text(b, CATALOG_NAME, text);
+}
+
 static void swap_names(struct catalog *c, const char *sql, struct answer *a)
 {
     char names[4][CATALOG_NAME];
@@ -141,11 +154,17 @@ static void swap_names(struct catalog *c, const char *sql, struct answer *a)
     const char *at = sql + strlen(views ? "ALTER VIEW " : "ALTER MATERIALIZED VIEW ");
     bool read = read_qualified(&at, names[0], names[1]) && read_word(&at, " SWAP WITH ") &&
                 read_qualified(&at, names[2], names[3]) && *at == 0;
+    /* The server dies when the first name vanishes just then: it must be what nobody else drops. */
+    bool target = read && is_target(c, names[0], names[c->rolls_back ? 1 : 3]);
+    if (c->rolls_back && target) {
+        exchange_texts(names[1], names[3]);
+    }
     if (!read || !is_temp_of(names[1], TEMP_BUILD, names[3]) || strcmp(names[0], names[2]) != 0 ||
         c->gap_allowed) {
-        catalog_violated(c, "SWAP that is not temporary name first", sql);
+        catalog_violated(c, "SWAP in the wrong direction", sql);
         return;
     }
+    /* From here on names[1] is the temporary one. */
     struct catalog_object *first = catalog_find(c, names[0], names[1]);
     struct catalog_object *second = catalog_find(c, names[2], names[3]);
     const char *kind = views ? "view" : "materialized view";
@@ -158,7 +177,6 @@ static void swap_names(struct catalog *c, const char *sql, struct answer *a)
         watch_hazards(c, first, second, sql);
         watch_hazards(c, second, first, sql);
     }
-    bool target = strcmp(names[2], c->target_schema) == 0 && strcmp(names[3], c->target_name) == 0;
     if (target) {
         swap_target(c, first, second, sql);
     } else {

@@ -132,8 +132,9 @@ Test(replace_rollback, what_is_sent)
         "ALTER MATERIALIZED VIEW \"public\".\"mv_tmp_20250101_000000_000001\" OWNER TO \"alice\"",
         "ALTER MATERIALIZED VIEW \"public\".\"mv_tmp_20250101_000000_000001\" SET PARALLELISM = "
         "ADAPTIVE",
-        "ALTER MATERIALIZED VIEW \"public\".\"mv_tmp_20250101_000000_000001\" SWAP WITH"
-        " \"public\".\"mv\"",
+        /* The other way round than a new view: others may drop the predecessor. */
+        "ALTER MATERIALIZED VIEW \"public\".\"mv\" SWAP WITH"
+        " \"public\".\"mv_tmp_20250101_000000_000001\"",
         "ALTER INDEX \"public\".\"My Index\" RENAME TO \"My Index_old_20260101_000000_000000\"",
         "ALTER INDEX \"public\".\"My Index_old_20250202_000000_000002\" RENAME TO \"My Index\"",
     };
@@ -198,11 +199,11 @@ static const struct {
 } plans[] = {
     {"rollback: plan", "Roll back materialized view \"public.mv\" to \"mv_tmp_20250101_000000_0000"
                        "01\"\nDependent: view \"public.v\" follows\n"},
-    {"rollback: plan", "swap: ALTER MATERIALIZED VIEW \"public\".\"mv_tmp_20250101_000000_000001\""
-                       " SWAP WITH \"public\".\"mv\"\n"},
+    {"rollback: plan", "swap: ALTER MATERIALIZED VIEW \"public\".\"mv\""
+                       " SWAP WITH \"public\".\"mv_tmp_20250101_000000_000001\"\n"},
     {"rollback: plan", "ALTER INDEX \"public\".\"mv_i\" RENAME TO \"mv_i_old_20260101_000000_0000"},
     {"rollback: plan", "What is live now is kept as \"mv_tmp_20250101_000000_000001\".\n"},
-    {"rollback: plan of a view", "swap: ALTER VIEW \"public\".\"mv_tmp_20250101_000000_000001\""},
+    {"rollback: plan of a view", "swap: ALTER VIEW \"public\".\"mv\" SWAP WITH"},
     {"rollback: plan of none", "Refused (42704): there is no predecessor of \"public.mv\""},
     /* Known: EXPLAIN takes no lock, with which what is remembered would come, and so refuses what
      * would be done. */
