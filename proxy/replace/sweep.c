@@ -402,25 +402,55 @@ void sweep_stop(struct sweep *s)
     s->stopped = true;
 }
 
+static bool copy_known(struct sweep *s, const struct sweep_known *known, size_t num)
+{
+    s->known = mem_new(num * sizeof(*s->known));
+    if (s->known == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < num; i++) {
+        s->known[i] = known[i];
+        s->known[i].schema = NULL;
+        s->known[i].name = NULL;
+    }
+    s->options.num_known = num;
+    for (size_t i = 0; i < num; i++) {
+        if (known[i].until_us != 0) {
+            s->known[i].schema = mem_copy(known[i].schema, strlen(known[i].schema));
+            s->known[i].name = mem_copy(known[i].name, strlen(known[i].name));
+            if (s->known[i].schema == NULL || s->known[i].name == NULL) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void free_known(struct sweep *s)
+{
+    for (size_t i = 0; i < s->options.num_known; i++) {
+        mem_free((char *)s->known[i].schema);
+        mem_free((char *)s->known[i].name);
+    }
+    mem_free(s->known);
+}
+
 struct sweep *sweep_new(const struct sweep_options *options, struct moment now)
 {
     struct sweep *s = mem_new(sizeof(*s));
     if (s == NULL) {
         return NULL;
     }
-    size_t size = options->num_known * sizeof(*s->known);
     s->options = *options;
     s->now = now;
     s->options.schema = NULL; /* the caller's */
     s->options.known = NULL;
+    s->options.num_known = 0;
     s->schema = options->schema != NULL ? mem_copy(options->schema, strlen(options->schema)) : NULL;
-    s->known = mem_new(size);
-    if ((options->schema != NULL && s->schema == NULL) || s->known == NULL) {
+    if ((options->schema != NULL && s->schema == NULL) ||
+        !copy_known(s, options->known, options->num_known)) {
         sweep_free(s);
         return NULL;
-    }
-    if (options->num_known != 0) {
-        memcpy(s->known, options->known, size);
     }
     return s;
 }
@@ -435,7 +465,7 @@ void sweep_free(struct sweep *s)
     }
     mem_free(s->works);
     mem_free(s->schema);
-    mem_free(s->known);
+    free_known(s);
     kept_rows_cleanup(&s->relations);
     kept_rows_cleanup(&s->progress);
     kept_rows_cleanup(&s->readers);

@@ -28,6 +28,9 @@ struct sweep_known {
     uint64_t id;
     uint64_t until_us; /* kept on purpose until then, after that the limit does not count; 0: not */
     uint64_t since_us; /* it has had its name since then, or longer; 0: not known */
+    /* Of what was kept: under another name, or since it got its name again, it is not that one. */
+    const char *schema;
+    const char *name;
 };
 
 struct sweep_options {

@@ -44,13 +44,17 @@ static bool is_built_for(const struct sweep *s, const struct sweep_work *work)
     return false;
 }
 
-/* 0: it was not kept on purpose. */
-static uint64_t kept_until(const struct sweep *s, uint64_t id)
+/* 0: it was not kept on purpose, or it is kept for another reason by now: it went back to be live,
+ * and was replaced once more. */
+static uint64_t kept_until(const struct sweep *s, const struct sweep_item *item)
 {
     uint64_t until_us = 0;
     for (size_t i = 0; i < s->options.num_known; i++) {
-        if (s->known[i].id == id && s->known[i].until_us > until_us) {
-            until_us = s->known[i].until_us;
+        const struct sweep_known *known = &s->known[i];
+        if (known->id == item->id && known->until_us > until_us &&
+            same_text(known->schema, item->schema) && same_text(known->name, item->name) &&
+            sweep_known_since(s, item->id) <= known->until_us) {
+            until_us = known->until_us;
         }
     }
     return until_us;
@@ -65,7 +69,7 @@ static bool is_young(const struct sweep *s, const struct sweep_work *work)
 
 static enum sweep_fate fate_of(struct sweep *s, const struct sweep_work *work)
 {
-    uint64_t until_us = kept_until(s, work->item.id);
+    uint64_t until_us = kept_until(s, &work->item);
     if (work->building) {
         return SWEEP_BUILDING;
     }

@@ -43,7 +43,7 @@ struct sweep_work {
 struct sweep {
     struct sweep_options options; /* without what it points to: `schema`, `known` */
     char *schema;
-    struct sweep_known *known;
+    struct sweep_known *known; /* and its texts: owned */
     struct moment now;
     enum sweep_step step;
     bool stopped;
@@ -70,6 +70,8 @@ enum { READER_OF, READER_ID, READER_TYPE, READER_SCHEMA, READER_NAME };
 /* Makes the items out of the kept relations. False without memory. */
 MUST_CHECK bool sweep_find_items(struct sweep *s);
 struct sweep_work *sweep_work_of(struct sweep *s, uint64_t id);
+/* When it was noticed to have its name; 0: not known. */
+uint64_t sweep_known_since(const struct sweep *s, uint64_t id);
 void sweep_take_created(struct sweep *s, const struct replace_result *result);
 MUST_CHECK bool sweep_take_indexes(struct sweep *s, const struct replace_result *result);
 /* What `id` is is being built, and so is what belongs to it. */

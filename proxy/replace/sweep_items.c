@@ -46,7 +46,7 @@ static uint64_t later(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-static uint64_t known_since(const struct sweep *s, uint64_t id)
+uint64_t sweep_known_since(const struct sweep *s, uint64_t id)
 {
     uint64_t since_us = 0;
     for (size_t i = 0; i < s->options.num_known; i++) {
@@ -80,7 +80,7 @@ static bool read_item(const struct sweep *s, size_t row, struct sweep_work *work
     } else {
         return false;
     }
-    work->item.settled_us = later(item->since_us, known_since(s, item->id));
+    work->item.settled_us = later(item->since_us, sweep_known_since(s, item->id));
     return true;
 }
 

@@ -127,8 +127,8 @@ struct known_list {
 static void add_remembered(void *context, const struct replace_left *left)
 {
     struct known_list *list = context;
-    list->items[list->num++] =
-        (struct sweep_known){.id = left->id, .until_us = left->until_us, .since_us = 0};
+    list->items[list->num++] = (struct sweep_known){
+        .id = left->id, .until_us = left->until_us, .schema = left->schema, .name = left->name};
 }
 
 static bool begin_sweep(struct janitor *j)

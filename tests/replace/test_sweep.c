@@ -79,11 +79,18 @@ static const struct scenario scenarios[] = {
                             {13, MV, "c" DAY3, .may_go = true}, {23, MV, "c", .created = NOW - 4000},
                             {14, "view", "d" DAY, .may_go = true}, {24, MV, "d", .created = NOW - 10}}}},
     {.name = "kept", .fates = "11:kept 12:dropped 13:young", .drops = "12",
-     .known = {{11, NOW_US + 1, 0}, {12, NOW_US, NOW_US - 5}},
+     .known = {{11, NOW_US + 1, 0, "public", "a" DAY}, {12, NOW_US, NOW_US - 5, "public", "b" YOUNG}},
      .server = {.objects = {{11, MV, "a" DAY}, {12, MV, "b" YOUNG, .may_go = true},
                             {13, MV, "c" YOUNG}}}},
     {.name = "kept twice", .fates = "11:kept", .drops = "",
-     .known = {{11, 0, 0}, {11, NOW_US + 1, 0}}, .server = {.objects = {{11, MV, "a" DAY}}}},
+     .known = {{11, 0, 0}, {11, NOW_US + 1, 0, "public", "a" DAY}},
+     .server = {.objects = {{11, MV, "a" DAY}}}},
+    {.name = "was kept under another name", .fates = "11:young", .drops = "",
+     .known = {{11, NOW_US - 1, 0, "public", "a" DAY}, {11, NOW_US - 1, 0, "s", "a" YOUNG}},
+     .server = {.objects = {{11, MV, "a" YOUNG}}}},
+    {.name = "was live since it was kept", .fates = "11:young", .drops = "",
+     .known = {{11, NOW_US - 5, 0, "public", "a" DAY}, {11, 0, NOW_US - 4}},
+     .server = {.objects = {{11, MV, "a" DAY}}}},
     {.name = "known since", .fates = "11:young 12:dropped", .drops = "12",
      .known = {{11, 0, NOW_US - 3599 * SECOND}, {12, 0, NOW_US - 3600 * SECOND}},
      .server = {.objects = {{11, MV, "a" DAY}, {12, MV, "b" DAY2, .may_go = true}}}},
@@ -276,7 +283,7 @@ static const struct scenario rich = {
     .fates = "11:dropped 12:dropped 13:dropped 14:dropped 15:index 16:replacing 17:building"
              " 18:read 19:kept 20:in use 21:young 22:dropped",
     .drops = "14 12 13 11 22",
-    .known = {{19, NOW_US + 1, 0}},
+    .known = {{19, NOW_US + 1, 0, "public", "g" DAY}},
     .server = {
         .objects = {{1, MV, "a", .created = NOW - 7200},
                     {2, "view", "reader", .reads = {18}},
@@ -656,7 +663,8 @@ Test(sweep, tells_of_each_drop_once)
 Test(sweep, keeps_what_it_was_told)
 {
     char schema[] = "s";
-    struct sweep_known known = {.id = 12, .until_us = NOW_US + 1};
+    char name[] = "a" DAY;
+    struct sweep_known known = {.id = 12, .until_us = NOW_US + 1, .schema = schema, .name = name};
     struct sweep_options options = {
         .schema = schema, .drops = true, .known = &known, .num_known = 1};
     struct sweep_request request;
@@ -672,4 +680,5 @@ Test(sweep, keeps_what_it_was_told)
     cr_assert(eq(sz, sweep_num_items(s), 1));
     cr_expect(eq(int, sweep_item(s, 0)->fate, SWEEP_KEPT));
     sweep_free(s);
+    memset(name, 'x', sizeof(name) - 1);
 }
