@@ -227,7 +227,25 @@ static bool reads_dropped(const struct sweep *s, const struct replace_result *re
 {
     for (size_t i = 0; i < s->num_works; i++) {
         const char *const name[] = {s->works[i].item.name};
-        if (s->works[i].item.fate == SWEEP_DROPPED && process_reads(result, row, name, 1, 0)) {
+        if (s->works[i].item.fate == SWEEP_DROPPED && process_names(result, row, name, 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t late_ms(const struct sweep *s)
+{
+    return s->options.older_than_ms < LATE_MS ? s->options.older_than_ms : LATE_MS;
+}
+
+/* A statement of which nobody can tell what it reads counts when it has run for a while: a busy
+ * server always has a short one, which had to name something by its temporary name. */
+static bool may_read_anything(const struct sweep *s, const struct replace_result *result)
+{
+    for (size_t row = 0; row < result->num_rows; row++) {
+        if ((process_has_run(result, row, late_ms(s)) && process_is_unclear(result, row)) ||
+            reads_dropped(s, result, row)) {
             return true;
         }
     }
@@ -245,27 +263,32 @@ static uint64_t age_ms(const struct sweep *s, const struct sweep_work *work)
     return age != 0 ? age : 1;
 }
 
-bool sweep_is_in_use(const struct sweep *s, const struct sweep_work *work,
-                     const struct replace_result *result)
+static bool is_read_now(const struct sweep *s, const struct sweep_work *work,
+                        const struct replace_result *result)
 {
     const char *const own[] = {work->item.name};
     const char *const family[] = {work->family};
-    uint64_t late = s->options.older_than_ms < LATE_MS ? s->options.older_than_ms : LATE_MS;
-    uint64_t age = age_ms(s, work);
     for (size_t row = 0; row < result->num_rows; row++) {
-        if (process_reads(result, row, own, 1, 0) || process_reads(result, row, family, 1, late) ||
-            process_has_run(result, row, age) || reads_dropped(s, result, row)) {
+        if (process_names(result, row, own, 1) || process_has_run(result, row, age_ms(s, work)) ||
+            (process_has_run(result, row, late_ms(s)) && process_names(result, row, family, 1))) {
             return true;
         }
     }
     return false;
 }
 
+bool sweep_is_in_use(const struct sweep *s, const struct sweep_work *work,
+                     const struct replace_result *result)
+{
+    return may_read_anything(s, result) || is_read_now(s, work, result);
+}
+
 /* Plain views, too: a statement that names one reads what stands behind it, and that may be another
  * item, which stays as long as the view does. */
 void sweep_take_processes(struct sweep *s, const struct replace_result *result)
 {
+    bool any = may_read_anything(s, result);
     for (size_t i = 0; i < s->num_works; i++) {
-        s->works[i].in_use = sweep_is_in_use(s, &s->works[i], result);
+        s->works[i].in_use = any || is_read_now(s, &s->works[i], result);
     }
 }

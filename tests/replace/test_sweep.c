@@ -234,9 +234,18 @@ static const struct scenario scenarios[] = {
      .server = {.objects = {{11, MV, "a" DAY}}, .processes = {{"soon", "SELECT 1"}}}},
     {.name = "a text that is cut", .fates = "11:in use", .drops = "",
      .server = {.objects = {{11, MV, "a" DAY}},
-                .processes = {{"1ms", "SELECT 'x...(truncated,2000)"}}}},
+                .processes = {{"60000ms", "SELECT 'x...(truncated,2000)"}}}},
+    {.name = "a text that is cut behind its name", .fates = "11:in use 12:dropped", .drops = "12",
+     .server = {.objects = {{11, MV, "a" DAY}, {12, MV, "b" DAY, .may_go = true}},
+                .processes = {{"1ms", "SELECT 'x', a" DAY ", 'x...(truncated,2000)"}}}},
     {.name = "a cursor", .fates = "11:in use", .drops = "",
-     .server = {.objects = {{11, MV, "a" DAY}}, .processes = {{"1ms", "FETCH NEXT FROM c"}}}},
+     .server = {.objects = {{11, MV, "a" DAY}}, .processes = {{"60000ms", "FETCH NEXT FROM c"}}}},
+    {.name = "short ones that do not tell", .fates = "11:dropped", .drops = "11",
+     .server = {.objects = {{11, MV, "a" DAY, .may_go = true}},
+                .processes = {{"59999ms", "SELECT 'x...(truncated,2000)"}, {"59999ms", "FETCH NEXT FROM c"}}}},
+    {.name = "a text that cannot be scanned", .fates = "11:in use 12:dropped", .drops = "12",
+     .server = {.objects = {{11, MV, "a" DAY}, {12, MV, "b" DAY, .may_go = true}},
+                .processes = {{"1ms", "SELECT 'x FROM A" DAY}}}},
     {.name = "in use just before the drop", .fates = "11:dropped 12:in use", .drops = "11",
      .server = {.objects = {{11, MV, "a" DAY, .may_go = true}, {12, MV, "b" DAY}},
                 .processes = {{"1ms", "SELECT * FROM b" DAY, .from_list = 1}}}},
@@ -671,6 +680,7 @@ Test(sweep, keeps_what_it_was_told)
     struct replace_result result;
     struct sweep *s = sweep_new(&options, (struct moment){.unix_us = NOW_US});
     memset(schema, 'x', sizeof(schema) - 1);
+    memset(name, 'x', sizeof(name) - 1);
     memset(&known, 0, sizeof(known));
     prepare(find("one schema"));
     for (sweep_next(s, &request); request.kind != SWEEP_DONE; sweep_next(s, &request)) {
@@ -680,5 +690,4 @@ Test(sweep, keeps_what_it_was_told)
     cr_assert(eq(sz, sweep_num_items(s), 1));
     cr_expect(eq(int, sweep_item(s, 0)->fate, SWEEP_KEPT));
     sweep_free(s);
-    memset(name, 'x', sizeof(name) - 1);
 }
