@@ -101,7 +101,8 @@ static int run(const struct direct_options *options, bool status)
         (void)fprintf(stderr, "ERROR:  %s\n", error->message);
         good = false;
     }
-    if (good || l.interrupted) {
+    /* After an error, too, as far as it came: some may have been dropped. */
+    if (good || l.interrupted || sweep_num_items(l.sweep) != 0) {
         good = show(&l, options, status, drops) && good;
     }
     good = good && (!drops || is_clean(l.sweep));

@@ -67,19 +67,20 @@ def test_nothing_is_left(server):
 
 
 def test_each_is_told_with_what_is_known_of_it(server):
+    live = left("20260102_000000_000002", "live")
     server.old(left())
     server.old(left(NEXT), f"SELECT a FROM {left()}")
     server.make(f"CREATE INDEX {left(DAY, 'i')} ON {left()} (a)",
-                f"CREATE INDEX {left(NEXT, 'live')} ON m (a)",
+                f"CREATE INDEX {live} ON m (a)",
                 f"CREATE VIEW v AS SELECT a FROM {left(NEXT)}")
     assert server.found("--older-than", "0s") == {
         left(): "read", left(NEXT): "read", left(DAY, "i"): "index",
-        left(NEXT, "live"): "live index"}
+        live: "live index"}
     item = json.loads(server.run("leftovers", "--json").stdout)[1]
     number = rows(server.sql, f"SELECT id FROM rw_catalog.rw_relations WHERE name = '{left()}'")
     assert item.pop("age_seconds") > 24 * 3600
     assert item == {
-        "schema": "public", "name": left(NEXT, "live"), "kind": "index", "of": "m",
+        "schema": "public", "name": live, "kind": "index", "of": "m",
         "owner": "root", "by": "mvswap", "since": "2026-01-02T00:00:00Z", "size_bytes": item[
             "size_bytes"], "progress": None, "readers": [], "state": "live index", "error": None}
     item = json.loads(server.run("leftovers", "--json").stdout)[2]
@@ -285,13 +286,22 @@ def test_the_server_refuses():
         assert server.names() == {left()}
 
 
-def test_the_connection_is_lost():
-    server = Left("--disconnect", "DROP MATERIALIZED VIEW@1")
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_the_connection_is_lost(flags):
+    """What was dropped before is told."""
+    server = Left("--disconnect", "DROP MATERIALIZED VIEW@2")
     with server.server:
         server.old(left())
-        done = server.run("leftovers", "--clean", "--older-than", "0s")
+        server.old(left(NEXT))
+        done = server.run("leftovers", "--clean", "--older-than", "0s", *flags)
         assert done.returncode == 1
         assert "the connection to the server is lost" in done.stderr
+        if flags:
+            states = {i["name"]: i["state"] for i in json.loads(done.stdout)}
+            assert states == {left(): "dropped", left(NEXT): "due"}
+        else:
+            assert re.search(rf"{left()}.*dropped", done.stdout)
+            assert re.search(rf"{left(NEXT)}.*was not dropped", done.stdout)
 
 
 def test_sizes_are_left_out_when_they_cannot_be_had():
