@@ -1,6 +1,7 @@
 /* config: see config.h. */
 #include "config.h"
 
+#include "dsn.h"
 #include "log.h"
 
 #include <stdio.h>
@@ -188,6 +189,10 @@ static bool set_dsn(char out_dsn[JANITOR_DSN_LEN], const char *value,
     if (strlen(value) >= JANITOR_DSN_LEN) {
         return refuse(out_problem, "the connection string is too long", "...",
                       "At most 255 bytes; service files and .pgpass keep it short.");
+    }
+    const char *problem = dsn_problem(value);
+    if (problem != NULL) {
+        return refuse(out_problem, "the connection string cannot be read", "...", problem);
     }
     (void)snprintf(out_dsn, JANITOR_DSN_LEN, "%s", value);
     return true;

@@ -273,3 +273,7 @@ def test_the_end_of_the_proxy_waits_for_nobody():
         began = time.monotonic()
         assert k.proxy.end(PATIENCE) == 0
         assert time.monotonic() - began < 10
+    ("dsn", "host=h password=my secret123", "cannot be read"),
+    ("dsn", "postgres://u:50%secret123@h/db", "cannot be read"),
+    ("dsn", "postgres://u:p@secret123@h/db", "percent-encoded"),
+    ("dsn", "postgres://u:secret123/ss@h/db", "percent-encoded"),
