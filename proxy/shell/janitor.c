@@ -16,8 +16,10 @@
 #include <string.h>
 
 enum {
-    /* A server that does not answer: the connection is given up, and another one tried. */
+    /* A server that does not answer: the connection is given up, so that a name that is locked for
+     * a drop is free again, and another one tried at the next look. */
     ANSWERED_WITHIN_MS = 60 * 1000,
+    MOST_OF_PROBLEM = 256,
     NUM_KEYWORDS = 4
 };
 
@@ -26,16 +28,20 @@ enum janitor_state {
     JANITOR_OPENING,
     JANITOR_IDLE,
     JANITOR_ASKS_DATABASE,
+    JANITOR_REVISITS, /* as the next one, on a connection that may have been lost since it was idle
+                       */
     JANITOR_WATCHES,
     JANITOR_SWEEPS
 };
 
 struct janitor {
     struct proxy *proxy;
-    uv_timer_t timer;
-    uint64_t lock_id; /* among the sessions of the registry */
+    uv_timer_t looks;
+    uv_timer_t answer; /* runs while the server owes one */
+    unsigned num_timers;
+    uint32_t interval_ms; /* of `looks`; 0: off */
+    uint64_t lock_id;     /* among the sessions of the registry */
     enum janitor_state state;
-    uint64_t asked_ms;
     struct janitor_options options; /* of this look */
     char *database;                 /* of the connection */
     struct driver *driver;
@@ -43,7 +49,7 @@ struct janitor {
     struct swap_notices notices;
     struct sweep *sweep;
     struct sweep_log log;
-    bool failing; /* that was said */
+    char failing[MOST_OF_PROBLEM]; /* why, as it was said; "": it goes well */
 };
 
 /* ---- the registry ---- */
@@ -74,17 +80,6 @@ static bool lock(struct janitor *j, const struct sweep_request *request)
 
 /* ---- one look ---- */
 
-static void on_timer(uv_timer_t *timer);
-
-static void set_timer(struct janitor *j)
-{
-    (void)uv_timer_stop(&j->timer);
-    if (j->proxy->options.janitor.dsn[0] != 0) {
-        uint32_t ms = j->proxy->options.janitor.interval_ms;
-        (void)uv_timer_start(&j->timer, on_timer, ms, ms);
-    }
-}
-
 static void disconnect(struct janitor *j)
 {
     if (j->driver != NULL) {
@@ -96,26 +91,37 @@ static void disconnect(struct janitor *j)
     mem_free(j->database);
     j->database = NULL;
     unlock(j);
+    (void)uv_timer_stop(&j->answer);
     j->state = JANITOR_OFF;
 }
 
-/* Once, until it goes well again. libpq's texts end with a line break. */
+/* Once for each reason, until it goes well again. libpq's texts end with a line break. */
 static void fail(struct janitor *j, const char *why)
 {
-    char text[256];
+    char text[MOST_OF_PROBLEM];
     (void)snprintf(text, sizeof(text), "%s", why);
     text[strcspn(text, "\n")] = 0;
-    if (!j->failing) {
+    if (strcmp(j->failing, text) != 0) {
         log_line(LOG_WARNING, "janitor", "detail", text, NULL);
+        memcpy(j->failing, text, sizeof(text));
     }
-    j->failing = true;
     disconnect(j);
+}
+
+static void on_no_answer(uv_timer_t *timer)
+{
+    fail(timer->data, "the server does not answer");
+}
+
+static void wait_for_answer(struct janitor *j, enum janitor_state state)
+{
+    j->state = state;
+    (void)uv_timer_start(&j->answer, on_no_answer, ANSWERED_WITHIN_MS, 0);
 }
 
 static void ask(struct janitor *j, enum janitor_state state, const char *sql)
 {
-    j->state = state;
-    j->asked_ms = uv_now(&j->proxy->loop);
+    wait_for_answer(j, state);
     driver_ask(j->driver, sql);
 }
 
@@ -178,10 +184,10 @@ static void end_look(struct janitor *j)
         return;
     }
     sweep_log_end(&j->log, j->sweep, j->options.dry_run);
-    if (j->failing) {
+    if (j->failing[0] != 0) {
         log_line(LOG_INFO, "janitor", "detail", "looks again", NULL);
     }
-    j->failing = false;
+    j->failing[0] = 0;
     sweep_free(j->sweep);
     j->sweep = NULL;
     j->state = JANITOR_IDLE;
@@ -244,9 +250,17 @@ static void take_database(struct janitor *j, const struct replace_result *result
 
 /* ---- the connection ---- */
 
+static void connect_to_server(struct janitor *j);
+
 static void on_answered(void *context, const struct replace_result *result)
 {
     struct janitor *j = context;
+    (void)uv_timer_stop(&j->answer);
+    if (j->state == JANITOR_REVISITS && result->kind == REPLACE_LOST) {
+        disconnect(j); /* firewalls and load balancers end what is idle */
+        connect_to_server(j);
+        return;
+    }
     if (j->state != JANITOR_SWEEPS && result->kind != REPLACE_OK) {
         fail(j, result->kind == REPLACE_LOST ? "the connection to the server is lost"
                                              : result->error.message);
@@ -256,6 +270,7 @@ static void on_answered(void *context, const struct replace_result *result)
     case JANITOR_ASKS_DATABASE:
         take_database(j, result);
         break;
+    case JANITOR_REVISITS:
     case JANITOR_WATCHES:
         take_names(j, result);
         break;
@@ -267,23 +282,15 @@ static void on_answered(void *context, const struct replace_result *result)
     }
 }
 
-static void begin_look(struct janitor *j)
-{
-    j->options = j->proxy->options.janitor;
-    if (j->database == NULL) {
-        ask(j, JANITOR_ASKS_DATABASE, "SELECT current_database()");
-    } else {
-        ask(j, JANITOR_WATCHES, name_watch_sql);
-    }
-}
-
 static void on_opened(void *context, const char *problem)
 {
     struct janitor *j = context;
+    (void)uv_timer_stop(&j->answer);
     if (problem != NULL) {
         fail(j, problem);
     } else {
-        begin_look(j);
+        j->options = j->proxy->options.janitor;
+        ask(j, JANITOR_ASKS_DATABASE, "SELECT current_database()");
     }
 }
 
@@ -301,38 +308,40 @@ static void on_ended(void *context)
 
 static void connect_to_server(struct janitor *j)
 {
-    /* What comes later is stronger: the string may say otherwise. */
-    static const char *const keywords[NUM_KEYWORDS] = {"connect_timeout",
-                                                       "fallback_application_name", "dbname", NULL};
-    const char *const values[NUM_KEYWORDS] = {"10", "mvswap", j->proxy->options.janitor.dsn, NULL};
+    /* What comes later is stronger. The end of the process waits for the thread that connects. */
+    static const char *const keywords[NUM_KEYWORDS] = {"fallback_application_name", "dbname",
+                                                       "connect_timeout", NULL};
+    const char *const values[NUM_KEYWORDS] = {"mvswap", j->proxy->options.janitor.dsn, "10", NULL};
     struct driver_hooks hooks = {.context = j,
                                  .opened = on_opened,
                                  .noticed = on_noticed,
                                  .ended = on_ended,
                                  .answered = on_answered};
-    j->state = JANITOR_OPENING;
-    j->asked_ms = uv_now(&j->proxy->loop);
+    wait_for_answer(j, JANITOR_OPENING);
     j->driver = driver_open(&j->proxy->loop, keywords, values, &hooks);
     if (j->driver == NULL) {
         fail(j, "out of memory");
     }
 }
 
-static void on_timer(uv_timer_t *timer)
+/* A look that lasts longer than the interval is not disturbed. */
+static void on_time_to_look(uv_timer_t *timer)
 {
     struct janitor *j = timer->data;
-    switch (j->state) {
-    case JANITOR_OFF:
+    if (j->state == JANITOR_OFF) {
         connect_to_server(j);
-        break;
-    case JANITOR_IDLE:
-        begin_look(j);
-        break;
-    default:
-        if (uv_now(&j->proxy->loop) - j->asked_ms > ANSWERED_WITHIN_MS) {
-            fail(j, "the server does not answer");
-        }
-        break;
+    } else if (j->state == JANITOR_IDLE) {
+        j->options = j->proxy->options.janitor;
+        ask(j, JANITOR_REVISITS, name_watch_sql);
+    }
+}
+
+static void set_interval(struct janitor *j, uint32_t ms)
+{
+    j->interval_ms = ms;
+    (void)uv_timer_stop(&j->looks);
+    if (ms != 0) {
+        (void)uv_timer_start(&j->looks, on_time_to_look, ms, ms);
     }
 }
 
@@ -357,39 +366,56 @@ struct janitor *janitor_new(struct proxy *proxy)
     j->proxy = proxy;
     j->lock_id = ++proxy->last_id;
     j->notices.seen = swaps_newest(proxy->swaps);
-    (void)uv_timer_init(&proxy->loop, &j->timer);
-    j->timer.data = j;
+    (void)uv_timer_init(&proxy->loop, &j->looks);
+    (void)uv_timer_init(&proxy->loop, &j->answer);
+    j->looks.data = j;
+    j->answer.data = j;
+    j->num_timers = 2;
     janitor_reload(j);
     return j;
 }
 
-/* A look that runs goes on with what it began with, but for another database. */
+/* A look that runs goes on with what it began with, but drops nothing more that might stay now. */
 void janitor_reload(struct janitor *j)
 {
     const struct janitor_options *options = j != NULL ? &j->proxy->options.janitor : NULL;
     if (j == NULL) {
         return;
     }
+    bool on = options->dsn[0] != 0;
     if (strcmp(options->dsn, j->options.dsn) != 0) {
         disconnect(j);
         name_watch_forget(j->watch);
         j->options = *options;
+        j->failing[0] = 0;
+        j->interval_ms = 0;
     }
-    set_timer(j);
-    if (options->dsn[0] != 0 && j->state == JANITOR_OFF) {
+    if (j->sweep != NULL &&
+        (options->dry_run || options->older_than_ms > j->options.older_than_ms)) {
+        sweep_stop(j->sweep);
+    }
+    /* Only when it is another one: else signals in a row would put off the next look for ever. */
+    if (j->interval_ms != (on ? options->interval_ms : 0)) {
+        set_interval(j, on ? options->interval_ms : 0);
+    }
+    if (on && j->state == JANITOR_OFF) {
         connect_to_server(j);
     }
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-    free_parts(handle->data);
+    struct janitor *j = handle->data;
+    if (--j->num_timers == 0) {
+        free_parts(j);
+    }
 }
 
 void janitor_free(struct janitor *j)
 {
     if (j != NULL) {
         disconnect(j);
-        uv_close((uv_handle_t *)&j->timer, on_closed);
+        uv_close((uv_handle_t *)&j->looks, on_closed);
+        uv_close((uv_handle_t *)&j->answer, on_closed);
     }
 }

@@ -20,38 +20,45 @@ static bool was_told(const struct sweep_log *log, const struct sweep_item *item)
     return false;
 }
 
-void sweep_log_item(struct sweep_log *log, const struct sweep_item *item)
+static void say(const struct sweep_log *log, const struct sweep_item *item, const char *detail)
 {
     struct buf name = {0};
     bool due = item->fate == SWEEP_DUE;
-    bool refused = item->fate == SWEEP_REFUSED;
     buf_add_format(&name, "%s.%s", item->schema, item->name);
     if (!was_told(log, item)) {
-        log_line(refused ? LOG_WARNING : LOG_INFO, "janitor", "object",
+        log_line(item->fate == SWEEP_REFUSED ? LOG_WARNING : LOG_INFO, "janitor", "object",
                  buf_text(&name) != NULL ? buf_text(&name) : "?", "what",
                  due ? "would be dropped" : sweep_fate_word(item->fate), "detail",
-                 refused ? item->error : "", NULL);
+                 detail != NULL ? detail : "", NULL);
     }
     buf_cleanup(&name);
 }
 
-/* What will be so at the next look, too. */
-static bool lasts(const struct sweep_item *item)
+void sweep_log_item(struct sweep_log *log, const struct sweep_item *item)
 {
-    return item->fate == SWEEP_DUE || item->fate == SWEEP_REFUSED;
+    say(log, item, item->error);
 }
 
-void sweep_log_end(struct sweep_log *log, const struct sweep *sweep, bool dry_run)
+/* What has been said, and will be so at the next look, too. */
+static bool lasts(const struct sweep_item *item, bool dry_run)
+{
+    return item->fate == SWEEP_REFUSED || item->fate == SWEEP_IN_USE || item->fate == SWEEP_READ ||
+           (dry_run && item->fate == SWEEP_DUE);
+}
+
+void sweep_log_end(struct sweep_log *log, struct sweep *sweep, bool dry_run)
 {
     size_t num = sweep_num_items(sweep);
     struct sweep_told *told = mem_new(num * sizeof(*told));
     size_t num_told = 0;
     for (size_t i = 0; i < num; i++) {
         const struct sweep_item *item = sweep_item(sweep, i);
-        if (dry_run && item->fate == SWEEP_DUE) {
-            sweep_log_item(log, item);
+        if (item->fate == SWEEP_READ) {
+            say(log, item, sweep_reader(sweep, i, 0));
+        } else if (item->fate == SWEEP_IN_USE || (dry_run && item->fate == SWEEP_DUE)) {
+            say(log, item, NULL);
         }
-        if (told != NULL && lasts(item)) {
+        if (told != NULL && lasts(item, dry_run)) {
             told[num_told++] = (struct sweep_told){.id = item->id, .fate = item->fate};
         }
     }

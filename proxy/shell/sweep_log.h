@@ -19,8 +19,9 @@ struct sweep_log {
 
 /* sweep_log_item: a drop has ended. */
 void sweep_log_item(struct sweep_log *log, const struct sweep_item *item);
-/* sweep_log_end: the sweep has ended; in a dry run what is due is said now. */
-void sweep_log_end(struct sweep_log *log, const struct sweep *sweep, bool dry_run);
+/* sweep_log_end: the sweep has ended: what would have gone, were it not read or in use, is said
+ * now; in a dry run also what is due. */
+void sweep_log_end(struct sweep_log *log, struct sweep *sweep, bool dry_run);
 void sweep_log_cleanup(struct sweep_log *log);
 
 #endif

@@ -3,6 +3,8 @@
 import contextlib
 import re
 import signal
+import socket
+import threading
 import time
 
 import pytest
@@ -11,6 +13,7 @@ from conftest import connect, rows
 from processes import PATIENCE, Proxy, Sandbox, eventually
 from test_leftovers import DAY, NEXT, left
 
+WATCHED = r"IN \('materialized view', 'view'\)"
 NEW_M = "CREATE OR REPLACE MATERIALIZED VIEW m AS SELECT a, a * 10 AS b FROM t"
 
 
@@ -50,6 +53,19 @@ class Kept:
         assert eventually(lambda: count() >= wanted)
 
 
+class Thread(threading.Thread):
+    """Runs a statement beside."""
+
+    def __init__(self, session, statement: str):
+        super().__init__(target=lambda: session.execute(statement))
+
+    def __enter__(self):
+        self.start()
+
+    def __exit__(self, *error):
+        self.join()
+
+
 @contextlib.contextmanager
 def kept(*flags: str, **how):
     running = Kept(*flags, **how)
@@ -76,9 +92,26 @@ def test_it_drops_what_may_go_and_nothing_else():
         assert eventually(lambda: left() not in k.names())
         k.looks(2)
         assert k.names() == before - {left()}
-        dropped, = k.log()
-        assert f"object=public.{left()} what=dropped" in dropped
+        lines = sorted(k.log())
+        assert len(lines) == 2
+        assert any(f"object=public.{left()} what=dropped" in line for line in lines)
+        assert any(f"object=public.{left(name='read')} what=read detail=public.reader" in line
+                   for line in lines)
         assert k.proxy.end() == 0
+
+
+def test_what_is_in_use_is_said_once():
+    with kept(switches=("--delay", "pause@1=6")) as k:
+        k.make(left())
+        with connect(k.server.port) as reader, Thread(
+                reader, f"SELECT a AS pause FROM {left()}"):
+            assert eventually(lambda: any("pause" in s for s in k.server.statements()))
+            k.start()
+            assert eventually(k.log)
+            k.looks(2)
+            line, = k.log()
+            assert f"object=public.{left()} what=\"in use\"" in line
+        assert eventually(lambda: not k.names())
 
 
 def test_leaf_first():
@@ -208,6 +241,26 @@ def test_a_lost_connection_is_made_again():
         assert {"what=dropped" in line for line in k.log()[1:]} == {True, False}
 
 
+def test_a_connection_that_was_lost_while_idle_is_made_again_at_once():
+    with kept(switches=("--disconnect", WATCHED + "@2")) as k:
+        k.start()
+        k.looks(2)
+        assert sum(bool(re.search(WATCHED, s)) for s in k.server.statements()) >= 2
+        assert not k.log()
+
+
+def test_a_server_that_does_not_answer_locks_no_name():
+    """It has the name for its drop when the server falls silent; a minute later it gives it back."""
+    with kept("--janitor-interval", "1h", switches=("--delay", "^DROP MATERIALIZED VIEW@1=90")) as k:
+        k.make(left())
+        k.start()
+        assert eventually(lambda: any(s.startswith("DROP") for s in k.server.statements()))
+        with connect(k.proxy.port) as session:
+            session.execute(NEW_M)
+            assert rows(session, "SELECT b FROM m ORDER BY b") == [(10,), (20,)]
+        assert "the server does not answer" in k.log()[0]
+
+
 def test_refused_is_a_warning_once():
     with kept(switches=("--fail", "DROP MATERIALIZED VIEW@1", "--fail",
                         "DROP MATERIALIZED VIEW@2")) as k:
@@ -247,6 +300,10 @@ def test_settings_are_read_again(tmp_path):
     ("older_than", "soon", "bad duration"),
     ("dry_run", "perhaps", "Expected on or off"),
     ("dsn", "password=secret123 " + "x" * 250, "too long"),
+    ("dsn", "host=h password=my secret123", "cannot be read"),
+    ("dsn", "postgres://u:50%secret123@h/db", "cannot be read"),
+    ("dsn", "postgres://u:p@secret123@h/db", "percent-encoded"),
+    ("dsn", "postgres://u:secret123/ss@h/db", "percent-encoded"),
 ])
 def test_wrong_settings(key, value, said):
     with Sandbox() as server, pytest.raises(RuntimeError) as failed:
@@ -273,7 +330,72 @@ def test_the_end_of_the_proxy_waits_for_nobody():
         began = time.monotonic()
         assert k.proxy.end(PATIENCE) == 0
         assert time.monotonic() - began < 10
-    ("dsn", "host=h password=my secret123", "cannot be read"),
-    ("dsn", "postgres://u:50%secret123@h/db", "cannot be read"),
-    ("dsn", "postgres://u:p@secret123@h/db", "percent-encoded"),
-    ("dsn", "postgres://u:secret123/ss@h/db", "percent-encoded"),
+
+
+def test_the_end_of_the_proxy_does_not_wait_for_a_server_that_is_silent():
+    """Whatever the string says of connect_timeout."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with kept(dsn=f"host=127.0.0.1 port={port} user=root connect_timeout=0") as k:
+            k.start()
+            peer, _ = silent.accept()
+            with peer:
+                assert k.proxy.end(PATIENCE) == 0
+
+
+class Reread:
+    """A janitor whose settings are in a file."""
+
+    def __init__(self, k: Kept, path):
+        self.k, self.file = k, path
+        self.flags = list(k.flags)
+
+    def write(self, **values: str) -> None:
+        settings = {"dsn": self.flags[1], "interval": "1s", "older_than": "0s", **values}
+        lines = [f"{key} = {value}" for key, value in settings.items()]
+        self.file.write_text("\n".join(["[janitor]", *lines, ""]))
+
+    def start(self) -> None:
+        self.k.flags = ["--config", str(self.file)]
+        self.k.start()
+
+
+def test_dry_run_stops_what_is_under_way(tmp_path):
+    with kept(switches=("--delay", "^DROP MATERIALIZED VIEW@1=3")) as k:
+        reread = Reread(k, tmp_path / "mvswap.conf")
+        reread.write()
+        k.make(left(), left(NEXT), left(name="x"))
+        reread.start()
+        assert eventually(lambda: any(s.startswith("DROP") for s in k.server.statements()))
+        reread.write(dry_run="on")
+        k.proxy.signal(signal.SIGHUP)
+        assert eventually(lambda: len(k.names()) == 2)
+        assert eventually(lambda: len([x for x in k.log() if "would be dropped" in x]) == 2)
+        assert len([s for s in k.server.statements() if s.startswith("DROP")]) == 1
+
+
+def test_each_reason_is_said(tmp_path):
+    """Also when it is another one under the same, or another, connection string."""
+    with kept() as k:
+        reread = Reread(k, tmp_path / "mvswap.conf")
+        reread.write(dsn="host=127.0.0.1 port=1 user=root")
+        reread.start()
+        assert eventually(lambda: len(k.log()) == 1)
+        reread.write(dsn="host=127.0.0.1 port=2 user=root")
+        k.proxy.signal(signal.SIGHUP)
+        assert eventually(lambda: len(k.log()) == 2)
+        assert "port 1 failed" in k.log()[0] and "port 2 failed" in k.log()[1]
+
+
+def test_it_looks_although_the_settings_are_read_again_and_again(tmp_path):
+    with kept() as k:
+        reread = Reread(k, tmp_path / "mvswap.conf")
+        reread.write()
+        reread.start()
+        k.looks()
+        k.make(left())
+
+        def signal_and_look() -> bool:
+            k.proxy.signal(signal.SIGHUP)
+            return not k.names()
+        assert eventually(signal_and_look, every=0.2)
