@@ -105,6 +105,7 @@ bool bracket_send_rest(struct session *s)
     buf_swap(&body, &b->body);
     if (!bracket_begin_if_candidate(s, buf_bytes(&body) + rest, len)) {
         bracket_cleanup(b);
+        (void)follow_note_barrier(s, CLIENT_QUERY);
         wire_add_message(output_kept(&s->out[SERVER]), CLIENT_QUERY, buf_bytes(&body) + rest,
                          len + 1);
     }

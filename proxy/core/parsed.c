@@ -120,7 +120,9 @@ void parsed_cleanup(struct parsed *k)
     }
     mem_free(k->buckets);
     mem_free(k->sent);
-    *k = (struct parsed){.num_over = k->num_over, .unclear = k->unclear || k->num_sent != 0};
+    *k = (struct parsed){.num_over = k->num_over,
+                         .unclear = k->unclear || k->num_sent != 0,
+                         .skipping = k->skipping};
 }
 
 void parsed_shed(struct parsed *k)
