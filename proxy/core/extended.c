@@ -217,6 +217,7 @@ void extended_took_effect(struct session *s)
     case CLIENT_CLOSE:
         if (body[0] == 'S') {
             prepared_forget_statement(&s->prepared, (const char *)body + 1);
+            parsed_forget(&s->parsed, (const char *)body + 1);
         } else {
             prepared_forget_portal(&s->prepared, (const char *)body + 1);
         }

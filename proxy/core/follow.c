@@ -310,10 +310,12 @@ static bool takes_close(struct session *s, const uint8_t *body, size_t len)
         return false;
     }
     bool others = e->stand_in[0] != 0 || buf_len(&e->left) != 0;
-    bool begun = others && may_intercept(s) && begin_close(s, body, len, e);
+    if (others && may_intercept(s) && begin_close(s, body, len, e)) {
+        return true; /* it is forgotten when the server has carried that out */
+    }
     /* A Close that the server skips leaves a statement which is not followed. */
     parsed_forget(&s->parsed, name);
-    return begun;
+    return false;
 }
 
 static bool takes_describe(struct session *s, const uint8_t *body)
