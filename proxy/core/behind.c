@@ -133,7 +133,7 @@ void behind_relay_error(struct session *s, const uint8_t *whole, size_t len, boo
     bool gone = tells_of_gone_object(s, error.message);
     bool marks = gone && s->now.mono_ms >= s->behind_again_ms;
     if (marks) {
-        follow_moved(s, NULL, 0);
+        follow_doubts_all(s);
         s->behind_again_ms = s->now.mono_ms + LIMIT_BEHIND_EVERY_MS;
     }
     if (!gone || !may_be_told(s)) {

@@ -42,9 +42,14 @@ void follow_add_error(struct buf *out)
                                    .routine = "RevalidateCachedQuery"});
 }
 
-bool follow_is_in_time(const struct session *s)
+bool follow_is_in_time(const struct session *s, const struct parsed_statement *e)
 {
-    return s->reads_since == MOMENT_NEVER || s->reads_since > s->moved_ms;
+    return s->reads_since == MOMENT_NEVER || s->reads_since > e->moved_ms;
+}
+
+bool follow_is_due(const struct session *s, const struct parsed_statement *e)
+{
+    return e->old && !buf_failed(&e->left) && follow_is_in_time(s, e);
 }
 
 static bool is_wanted(const struct session *s)
@@ -54,19 +59,36 @@ static bool is_wanted(const struct session *s)
 
 /* ---- names that moved ---- */
 
-void follow_heard_moved(struct session *s, const struct session_event *event)
+/* Finds the statements that are old. */
+static void catch_up(struct session *s)
 {
-    s->heard_moved = true;
-    s->moved_ms = event->moved_ms > s->moved_ms ? event->moved_ms : s->moved_ms;
-    s->behind_again_ms = 0;
-    follow_moved(s, event->moved, event->moved_len);
+    if (s->moved_what != MOVED_NOTHING) {
+        bool names = s->moved_what == MOVED_NAMES;
+        parsed_mark(&s->parsed, names ? (const char *)buf_bytes(&s->moved) : NULL,
+                    buf_len(&s->moved), s->moved_ms);
+        buf_cleanup(&s->moved);
+        s->moved_what = MOVED_NOTHING;
+    }
 }
 
-void follow_moved(struct session *s, const char *names, size_t len)
+/* Is one open, or has one begun of which the answer will tell? */
+static bool may_be_in_transaction(const struct session *s)
 {
-    /* A Parse in a bracket is not kept yet, and may have been bound before. */
-    bool none = s->parsed.num == 0 && s->state != SESSION_BRACKET;
-    if (none || s->moved_what == MOVED_ANYTHING) {
+    return s->reads_since != MOMENT_NEVER || s->unsynced || s->answered < s->asked;
+}
+
+/* What moved before must not seem to have moved with what comes now. */
+static void catch_up_at_once(struct session *s)
+{
+    if (s->moved_what != MOVED_NOTHING) {
+        s->bracket.moved_ms = s->moved_ms;
+        catch_up(s);
+    }
+}
+
+static void add_moved(struct session *s, const char *names, size_t len)
+{
+    if (s->moved_what == MOVED_ANYTHING) {
         return;
     }
     if (names != NULL && len <= LIMIT_MOVED - buf_len(&s->moved)) {
@@ -79,16 +101,27 @@ void follow_moved(struct session *s, const char *names, size_t len)
     }
 }
 
-/* Finds the statements that are old. */
-static void catch_up(struct session *s)
+void follow_heard_moved(struct session *s, const struct session_event *event)
 {
-    if (s->moved_what != MOVED_NOTHING) {
-        bool names = s->moved_what == MOVED_NAMES;
-        parsed_mark(&s->parsed, names ? (const char *)buf_bytes(&s->moved) : NULL,
-                    buf_len(&s->moved));
-        buf_cleanup(&s->moved);
-        s->moved_what = MOVED_NOTHING;
+    /* A Parse in a bracket is not kept yet, and may have been bound before. */
+    bool none = s->parsed.num == 0 && s->state != SESSION_BRACKET;
+    s->heard_moved = true;
+    s->heard_ms = event->moved_ms > s->heard_ms ? event->moved_ms : s->heard_ms;
+    s->behind_again_ms = 0;
+    if (may_be_in_transaction(s)) {
+        catch_up_at_once(s);
     }
+    if (!none) {
+        bool later = s->moved_what == MOVED_NOTHING || event->moved_ms > s->moved_ms;
+        s->moved_ms = later ? event->moved_ms : s->moved_ms;
+        add_moved(s, event->moved, event->moved_len);
+    }
+}
+
+void follow_doubts_all(struct session *s)
+{
+    catch_up_at_once(s);
+    parsed_mark_rest(&s->parsed, s->heard_ms);
 }
 
 /* ---- Parse ---- */
@@ -120,6 +153,11 @@ void follow_parsed(struct session *s, const uint8_t *body, size_t len, bool keep
     parsed_forget(&s->parsed, (const char *)body);
     if (keep && is_wanted(s) && !s->pressed && !s->kept_full) {
         parsed_add(&s->parsed, body, len);
+        struct parsed_statement *e = parsed_find(&s->parsed, (const char *)body);
+        if (e != NULL && s->bracket.moved_ms != 0) {
+            parsed_set_old(&s->parsed, e, true);
+            e->moved_ms = s->bracket.moved_ms;
+        }
     }
 }
 
@@ -246,12 +284,14 @@ static bool takes_bind(struct session *s, const uint8_t *body, size_t len)
     if (e == NULL) {
         return false;
     }
-    bool follows = is_wanted(s) && may_intercept(s) && follow_is_in_time(s);
-    /* Not while it is being told: which columns the client knows is not certain yet. */
-    if (follows && e->old && !is_being_told(s, e)) {
+    bool follows = is_wanted(s) && may_intercept(s);
+    /* While it is being told, which columns the client knows is not certain yet. */
+    bool told = is_being_told(s, e);
+    if (follows && follow_is_due(s, e) && !told) {
         return begin(s, body, len, FOLLOW_LOOKS, e);
     }
-    if (follows && e->state == PARSED_CHANGED && begin(s, body, len, FOLLOW_WAITS, e)) {
+    bool waits = follows && e->state == PARSED_CHANGED && (told || follow_is_in_time(s, e));
+    if (waits && begin(s, body, len, FOLLOW_WAITS, e)) {
         return true;
     }
     if (body[0] != 0) {

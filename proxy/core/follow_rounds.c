@@ -182,9 +182,10 @@ static void look(struct session *s, const struct parsed_statement *e)
     buf_cleanup(&messages);
 }
 
-static void try(struct session *s, const struct parsed_statement *e)
+static void try(struct session *s, struct parsed_statement *e)
 {
     struct buf messages = {0};
+    parsed_set_old(&s->parsed, e, false); /* what moves from now on makes it old again */
     make_nonce(s, s->follow.new_name);
     add_parse(s, &messages, s->follow.new_name, e);
     follow_add_named(&messages, CLIENT_DESCRIBE, s->follow.new_name);
@@ -207,7 +208,7 @@ static void adopt(struct session *s, struct parsed_statement *e)
     struct buf messages = {0};
     const char *name = statement_of(&s->bracket.body);
     if (strcmp(e->stand_in, s->follow.new_name) != 0) {
-        parsed_leave_stand_in(e);
+        parsed_leave_stand_in(&s->parsed, e);
     }
     bool stays = may_have_portals(s, e);
     parsed_enter(&s->parsed, e, PARSED_STAND_IN, s->follow.new_name);
@@ -235,13 +236,12 @@ static void tried(struct session *s, struct parsed_statement *e)
     const struct follow *f = &s->follow;
     bool good = f->parsed && !s->bracket.failed && buf_len(&f->shape) != 0 &&
                 buf_len(&f->new_shape) != 0 && !buf_failed(&f->new_shape) && !buf_failed(&f->shape);
-    parsed_set_old(&s->parsed, e, false);
     if (!good) {
         pass_on(s); /* with its own error, when there is one */
     } else if (same_shape(f)) {
         adopt(s, e);
     } else {
-        parsed_leave_stand_in(e);
+        parsed_leave_stand_in(&s->parsed, e);
         parsed_enter(&s->parsed, e, PARSED_CHANGED, f->new_name);
         peek(s);
     }
@@ -256,7 +256,7 @@ static void switched(struct session *s, struct parsed_statement *e)
         follow_add_named(out, CLIENT_CLOSE, e->stand_in);
         s->late_closes += 1 + follow_add_closes(out, e);
         e->named_portals = false;
-        buf_cleanup(&e->left);
+        parsed_forget_left(&s->parsed, e);
         parsed_enter(&s->parsed, e, PARSED_IN_PLACE, NULL);
     }
     pass_on(s);
@@ -288,22 +288,23 @@ static bool brings_its_values(const struct session *s)
 void follow_go_on(struct session *s)
 {
     struct parsed_statement *e = bound(s);
-    if (e == NULL || !follow_is_in_time(s)) {
+    if (e == NULL) {
         pass_on(s);
         return;
     }
     switch (s->follow.step) {
     case FOLLOW_WAITS:
-        if (e->old) {
+        if (follow_is_due(s, e)) {
             look(s, e);
-        } else if (e->state == PARSED_CHANGED && looked(s)) {
+        } else if (e->state == PARSED_CHANGED && follow_is_in_time(s, e) && looked(s)) {
             peek(s);
         } else {
             pass_on(s);
         }
         break;
     case FOLLOW_LOOKS:
-        if (looked(s) && brings_its_values(s)) {
+        /* The transaction that it is in may be known only by now. */
+        if (follow_is_in_time(s, e) && looked(s) && brings_its_values(s)) {
             try(s, e);
         } else {
             pass_on(s);

@@ -59,11 +59,22 @@ void parsed_told(struct parsed *k, const char *stand_in)
     }
 }
 
-void parsed_leave_stand_in(struct parsed_statement *e)
+void parsed_leave_stand_in(struct parsed *k, struct parsed_statement *e)
 {
+    size_t before = buf_len(&e->left);
     if (e->stand_in[0] != 0) {
         buf_add(&e->left, e->stand_in, strlen(e->stand_in) + 1);
     }
+    e->size += buf_len(&e->left) - before;
+    k->memory += buf_len(&e->left) - before;
+}
+
+void parsed_forget_left(struct parsed *k, struct parsed_statement *e)
+{
+    e->size -= buf_len(&e->left);
+    k->memory -= buf_len(&e->left);
+    buf_cleanup(&e->left);
+    buf_init(&e->left, LIMIT_STAND_INS);
 }
 
 void parsed_set_old(struct parsed *k, struct parsed_statement *e, bool old)
@@ -369,14 +380,31 @@ void parsed_add(struct parsed *k, const uint8_t *body, size_t len)
 
 /* ---- which are old ---- */
 
-void parsed_mark(struct parsed *k, const char *names, size_t len)
+static void mark(struct parsed *k, struct parsed_statement *e, uint64_t moved_ms)
+{
+    parsed_set_old(k, e, true);
+    e->moved_ms = moved_ms > e->moved_ms ? moved_ms : e->moved_ms;
+}
+
+void parsed_mark(struct parsed *k, const char *names, size_t len, uint64_t moved_ms)
 {
     struct mentions mentions;
     mentions_init(&mentions, names, len);
     for (size_t i = 0; i < NUM_BUCKETS && k->num != 0; i++) {
         for (struct parsed_statement *e = k->buckets[i]; e != NULL; e = e->next) {
             if (mentions_any(&mentions, parsed_text(e))) {
-                parsed_set_old(k, e, true);
+                mark(k, e, moved_ms);
+            }
+        }
+    }
+}
+
+void parsed_mark_rest(struct parsed *k, uint64_t moved_ms)
+{
+    for (size_t i = 0; i < NUM_BUCKETS && k->num != 0; i++) {
+        for (struct parsed_statement *e = k->buckets[i]; e != NULL; e = e->next) {
+            if (!e->old && e->state != PARSED_CHANGED) {
+                mark(k, e, moved_ms);
             }
         }
     }

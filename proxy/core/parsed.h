@@ -34,6 +34,7 @@ struct parsed_statement {
     size_t size;                   /* as it is counted */
     enum parsed_state state;
     bool old;           /* a name that it mentions has moved since it was parsed */
+    uint64_t moved_ms;  /* when that was, the last time; 0: never */
     bool named_portals; /* one with a name was bound from it, and may be open */
     uint64_t number;    /* in the order in which they were kept, from 1 */
     char stand_in[PARSED_STAND_IN_LEN];
@@ -121,12 +122,16 @@ void parsed_enter(struct parsed *k, struct parsed_statement *statement, enum par
                   const char *stand_in);
 /* PARSED_CHANGED: the client knows the columns of this one by now. */
 void parsed_told(struct parsed *k, const char *stand_in);
-/* It is to have another one than it has, or none. */
-void parsed_leave_stand_in(struct parsed_statement *statement);
+/* It is to have another one than it has, or none: its name is added to `left`. */
+void parsed_leave_stand_in(struct parsed *k, struct parsed_statement *statement);
+/* Those that it has left are closed. */
+void parsed_forget_left(struct parsed *k, struct parsed_statement *statement);
 void parsed_set_old(struct parsed *k, struct parsed_statement *statement, bool old);
 
-/* Marks as old what mentions one of the names (mentions.h), each with its NUL in names[0, len); all
- * if `names` is NULL. */
-void parsed_mark(struct parsed *k, const char *names, size_t len);
+/* Marks as old what mentions one of the names (mentions.h), each with its NUL in names[0, len),
+ * that moved at `moved_ms`; all if `names` is NULL. */
+void parsed_mark(struct parsed *k, const char *names, size_t len, uint64_t moved_ms);
+/* ... those that are not old yet, and of whose columns nobody has to be told. */
+void parsed_mark_rest(struct parsed *k, uint64_t moved_ms);
 
 #endif

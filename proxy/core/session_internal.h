@@ -97,6 +97,8 @@ struct bracket {
     bool substituted; /* another text than the client's was sent */
     bool cancelled;   /* the client wants none of it any more */
     bool asks;        /* PART_RUNS: there is a candidate in it */
+    /* When names moved since it began, which what it parses may mention; 0: none did. */
+    uint64_t moved_ms;
     enum batch_part part;
     char first[NONCE_LEN + 1];
     char last[NONCE_LEN + 1];
@@ -248,7 +250,8 @@ struct session {
     struct buf moved; /* MOVED_NAMES: each with its NUL */
     enum moved_what moved_what;
     bool heard_moved;         /* at any time */
-    uint64_t moved_ms;        /* transactions that began after it know all that it heard of */
+    uint64_t heard_ms;        /* ... the newest moved_ms; transactions that began later know all */
+    uint64_t moved_ms;        /* ... of what is not compared yet */
     uint64_t behind_again_ms; /* not before, all statements are old because one has failed */
     struct follow follow;
     /* What stands in, and was bound last, with its portal to be described: the client learns its
@@ -372,8 +375,8 @@ bool follow_note_barrier(struct session *s, uint8_t tag);
 void follow_passes_unseen(struct session *s, uint8_t tag);
 /* EVENT_MOVED */
 void follow_heard_moved(struct session *s, const struct session_event *event);
-/* ... or as much was seen of it by behind.c: when it happened is not known. */
-void follow_moved(struct session *s, const char *names, size_t len);
+/* ... or as much was seen of it by behind.c: of what, and when, is not known. */
+void follow_doubts_all(struct session *s);
 /* In a bracket: is the server's answer withheld? It is looked at if it is one that comes whole. */
 bool follow_withholds(struct session *s, const struct wire_header *header, enum walk_act *out_act);
 void follow_answer(struct session *s, const struct wire_header *header, const uint8_t *whole);
@@ -388,8 +391,11 @@ void follow_add_error(struct buf *out);
 /* ... and between its two files: */
 /* What the server is to execute for a statement: that whose columns the client knows. */
 const char *follow_name_on_server(const struct parsed_statement *statement);
-/* Is there no transaction open that is older than what has moved? */
-bool follow_is_in_time(const struct session *s);
+/* Is there no transaction open that is older than what has moved of it? */
+bool follow_is_in_time(const struct session *s, const struct parsed_statement *statement);
+/* Is it old, and may it be followed now? What follows again and again, and is never closed, would
+ * fill the server: the client is told to parse it again in the end (behind.c). */
+bool follow_is_due(const struct session *s, const struct parsed_statement *statement);
 /* In SESSION_RELAY: sends a Bind, of the statement that the server has under `name`; NULL: as it
  * is. True: in a bracket, since it takes the place of a portal of ours (extended.c), or the session
  * has ended without memory. */

@@ -276,16 +276,30 @@ static void publish(struct play *p, bool again)
     pump(p);
 }
 
+/* Another view was swapped: nothing to anybody here. */
+static void publish_other(struct play *p)
+{
+    session_event(p->s,
+                  &(struct session_event){.kind = EVENT_MOVED,
+                                          .moved = "other",
+                                          .moved_len = sizeof("other"),
+                                          .moved_ms = p->now.mono_ms},
+                  p->now);
+    pump(p);
+}
+
 /* One step of a replacement: the swap, told or not, told again, the drop of what was before. Some
- * do it behind the proxy, which is told of nothing. */
+ * do it behind the proxy, which is told of nothing; and some do it to another view. */
 static void change_in_the_middle(struct play *p)
 {
     if (!p->in_the_middle || pipeline_random(&p->random, p->cut ? 60 : 20) != 0) {
         return;
     }
-    unsigned what = pipeline_random(&p->random, 8);
+    unsigned what = pipeline_random(&p->random, 10);
     if (what < 3) {
         swap(p);
+    } else if (what > 7) {
+        publish_other(p);
     } else if (what < 6 || (what == 6 && p->published == p->server.version)) {
         publish(p, what == 5 && p->told != 0 && p->published == p->server.version);
     } else {
@@ -326,6 +340,15 @@ static void run(struct play *p)
         any = any || view_server_step(&p->server);
     }
     cr_assert(not(p->server.full), "too many statements are left on the server");
+}
+
+static size_t num_statements(const struct play *p)
+{
+    size_t num = 0;
+    for (size_t i = 0; i < VIEW_SERVER_ENTRIES; i++) {
+        num += p->server.statements[i].used ? 1 : 0;
+    }
+    return num;
 }
 
 static void begin_round(struct play *p)
@@ -469,4 +492,35 @@ Test(follow, gets_what_a_server_would_say_that_plans_anew)
 Test(follow, gets_it_with_swaps_in_the_middle_of_pipelines)
 {
     play_all(true);
+}
+
+/* Told again and again of what has not changed, as by errors that never end, while a portal is
+ * open: each time there is another statement on the server, until it would be too many. */
+Test(follow, does_not_fill_the_server)
+{
+    struct play p;
+    begin(&p, 1, false, false);
+    begin_round(&p);
+    add_parse(&p.client, "a", true);
+    add_bind(&p.client, "p", "a");
+    wire_add_sync(&p.client);
+    find_messages(&p);
+    run(&p);
+    for (unsigned i = 0; i < 2 * VIEW_SERVER_ENTRIES; i++) {
+        begin_round(&p);
+        p.now.mono_ms++;
+        publish(&p, false);
+        add_bind(&p.client, "", "a");
+        wire_add_sync(&p.client);
+        find_messages(&p);
+        run(&p);
+    }
+    cr_expect(gt(sz, num_statements(&p), 90));
+    begin_round(&p);
+    add_name(&p.client, CLIENT_CLOSE, 'S', "a");
+    wire_add_sync(&p.client);
+    find_messages(&p);
+    run(&p);
+    cr_expect(le(sz, num_statements(&p), 1), "all but one are known by name to the end");
+    end(&p);
 }

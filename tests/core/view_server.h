@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { VIEW_SERVER_ENTRIES = 64, VIEW_SERVER_NAME = 32 };
+enum { VIEW_SERVER_ENTRIES = 128, VIEW_SERVER_NAME = 32 };
 
 struct view_entry {
     char name[VIEW_SERVER_NAME];
