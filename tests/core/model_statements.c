@@ -160,12 +160,22 @@ static void say_rows(struct model_server *m, struct model_entry *portal, unsigne
     say_tag(m, tag);
 }
 
+/* docs/risingwave.md 8.8 */
+static void say_failed(struct model_server *m, const struct model_entry *portal, const char *why)
+{
+    char text[320];
+    (void)snprintf(text, sizeof(text), "%s\n\nCaused by:\n  %s\n",
+                   portal != NULL ? "Failed to execute the statement" : "Failed to run the query",
+                   why);
+    model_say_error(m, text);
+}
+
 static bool run_select(struct model_server *m, struct model_entry *portal, const char *first)
 {
     if (begins(first, "SELECT fails")) {
         /* It may quote anything of the client's, even the words of the refusal. */
-        model_say_error(m, "Failed to run the query\n\nCaused by:\n  Item not found: 'Feature is"
-                           " not yet implemented: CREATE OR REPLACE VIEW'\n");
+        say_failed(m, portal,
+                   "Item not found: 'Feature is not yet implemented: CREATE OR REPLACE VIEW'");
         return false;
     }
     if (begins(first, "SELECT breaks")) {
@@ -173,7 +183,7 @@ static bool run_select(struct model_server *m, struct model_entry *portal, const
             model_say(m, "RowDescription \"x\"");
         }
         model_say(m, "DataRow \"1\"");
-        model_say_error(m, "Failed to run the query\n\nCaused by:\n  Division by zero\n");
+        say_failed(m, portal, "Division by zero");
         return false;
     }
     if (begins(first, "SELECT noticed")) {
@@ -252,25 +262,24 @@ static bool is_about_view(const char *text)
     return strstr(text, "MATERIALIZED") == NULL;
 }
 
-static bool refuse_explain(struct model_server *m)
+static bool refuse_explain(struct model_server *m, const struct model_entry *portal)
 {
     if (is_about_view((const char *)buf_bytes(&m->text))) {
-        model_say_error(m, "Failed to run the query\n\nCaused by:\n  Not supported: EXPLAIN CREATE"
-                           " VIEW\nHINT: A created VIEW is just an alias. Instead, use EXPLAIN on"
-                           " the queries which reference the view.\n");
-        return false;
+        say_failed(m, portal,
+                   "Not supported: EXPLAIN CREATE VIEW\nHINT: A created VIEW is just an alias."
+                   " Instead, use EXPLAIN on the queries which reference the view.");
+    } else {
+        say_failed(m, portal,
+                   "Feature is not yet implemented: unsupported statement for EXPLAIN: CREATE OR"
+                   " REPLACE MATERIALIZED VIEW v AS SELECT\nNo tracking issue yet.");
     }
-    model_say_error(m, "Failed to run the query\n\nCaused by:\n  Feature is not yet implemented:"
-                       " unsupported statement for EXPLAIN: CREATE OR REPLACE MATERIALIZED VIEW v"
-                       " AS SELECT\nNo tracking issue yet.\n");
     return false;
 }
 
-static bool refuse(struct model_server *m)
+static bool refuse(struct model_server *m, const struct model_entry *portal)
 {
-    model_say_error(m, "Failed to run the query\n\nCaused by:\n  Feature is not yet implemented:"
-                       " CREATE OR REPLACE VIEW\nNo tracking issue yet. Feel free to submit a"
-                       " feature request at https://github.com/risingwavelabs/risingwave\n");
+    say_failed(m, portal,
+               "Feature is not yet implemented: CREATE OR REPLACE VIEW\nNo tracking issue yet.");
     return false;
 }
 
@@ -337,7 +346,7 @@ static bool run_explain(struct model_server *m, struct model_entry *portal)
     bool known = m->fake->knows_the_statement && portal == NULL;
     bool is_plan = is_explained_candidate((const char *)buf_bytes(&m->text));
     return known && is_plan && !is_left_to_the_server(m, portal) ? run_plan(m, portal)
-                                                                 : refuse_explain(m);
+                                                                 : refuse_explain(m, portal);
 }
 
 /* Is it what the view was built from already? Sure of that is a session only with a probe, of a
@@ -360,7 +369,7 @@ static bool run_candidate(struct model_server *m, const struct model_entry *port
     if (!m->fake->knows_the_statement ||
         !(is_view || begins(skip_comments(text), candidate_words)) ||
         is_left_to_the_server(m, portal)) {
-        return refuse(m);
+        return refuse(m, portal);
     }
     if (m->fake->status != 'I') {
         return refuse_in_transaction(m, "", is_view);

@@ -145,7 +145,9 @@ static void add_other(struct maker *m, struct buf *out)
         "COMMIT",
         "COMMIT",
     };
-    buf_add_text(out, others[below(m, sizeof(others) / sizeof(others[0]))]);
+    const char *other = others[below(m, sizeof(others) / sizeof(others[0]))];
+    m->p->has_failing_dml = m->p->has_failing_dml || strcmp(other, "INSERT fails") == 0;
+    buf_add_text(out, other);
 }
 
 /* One text of several statements, or of one, or of none. */

@@ -18,6 +18,7 @@ struct pipeline {
     size_t pauses[PIPELINE_MOST_PAUSES]; /* the client goes on when all up to here is answered */
     size_t num_pauses;                   /* the last one is at the end */
     bool has_query_in_series;            /* which a server that skips to Sync does not answer */
+    bool has_failing_dml;                /* ... and whose error does not tell whether it skips */
     bool closes_all;                     /* every statement and portal, at the end */
     bool terminates;
     bool refuses_views; /* its server does: so no replacement knows of a probe what is unchanged */

@@ -294,10 +294,12 @@ static void judge_end(struct play *p, bool background)
 }
 
 /* When all is answered a session that is to end does so at once. Not judged where a server may have
- * dropped a Query while it skipped to Sync: the session waits for that answer for ever. */
+ * dropped a Query while it skipped to Sync, and nothing tells that: the session waits for its
+ * answer for ever. */
 static void judge_drain(struct play *p)
 {
-    bool is_counted = !p->line->terminates && !p->line->has_query_in_series;
+    bool is_unclear = p->line->has_query_in_series && p->line->has_failing_dml;
+    bool is_counted = !p->line->terminates && !is_unclear;
     if (p->wrong == NULL && is_counted && p->w.server.status == 'I') {
         size_t said = buf_len(&p->w.to_client);
         world_event(&p->w, EVENT_DRAIN, CLIENT);
