@@ -68,6 +68,11 @@ static bool is_remembered(const struct replace *r, uint64_t id)
     return false;
 }
 
+static const char *stamp_of(const char *name)
+{
+    return name + strlen(name) - TEMP_STAMP_LEN;
+}
+
 /* May it be gone back to? Ids grow: what has a higher one than the view that is live was not live
  * before it, but built in vain, or gone back from. That is taken only if it was asked for. */
 static bool is_candidate(const struct replace *r, const struct replace_result *rows, size_t row)
@@ -80,8 +85,7 @@ static bool is_candidate(const struct replace *r, const struct replace_result *r
         !same_text(cell(rows, row, 2), kind_name(r))) {
         return false;
     }
-    const char *stamp = name + strlen(name) - TEMP_STAMP_LEN;
-    return r->rollback_to != NULL ? strcmp(stamp, r->rollback_to) == 0
+    return r->rollback_to != NULL ? strcmp(stamp_of(name), r->rollback_to) == 0
                                   : cell_id(rows, row, 0) < r->old_id;
 }
 
@@ -94,43 +98,58 @@ static enum step refuse_without_predecessor(struct replace *r)
                        r->rollback_to != NULL ? r->rollback_to : "");
 }
 
-/* The newest of those that are remembered; else the only one: what is not remembered may be a build
- * that was broken off and has never been live. */
-static const char *choose(struct replace *r, const struct replace_result *rows, bool *out_certain)
+/* The last one that was live: it got its name, with the stamp, when it was replaced. Only those
+ * that are remembered, if any are: others may be builds that were broken off and have never been
+ * live.
+ * `*out_num` of the same kind. */
+static const char *choose(struct replace *r, const struct replace_result *rows, size_t *out_num)
 {
     const char *name = NULL;
-    size_t num = 0;
     bool remembered = false;
-    r->view.id = 0;
+    *out_num = 0;
     for (size_t row = 0; row < rows->num_rows; row++) {
         uint64_t id = cell_id(rows, row, 0);
         bool known = is_remembered(r, id);
         if (!is_candidate(r, rows, row) || (remembered && !known)) {
             continue;
         }
-        num++;
-        if (id > r->view.id || (known && !remembered)) {
+        bool first = name == NULL || (known && !remembered);
+        if (first || strcmp(stamp_of(cell(rows, row, 1)), stamp_of(name)) > 0) {
             r->view.id = id;
             name = cell(rows, row, 1);
         }
+        *out_num = known && !remembered ? 1 : *out_num + 1;
         remembered = remembered || known;
     }
-    *out_certain = remembered || num == 1;
+    *out_num = remembered ? 1 : *out_num;
     return name;
+}
+
+/* Which of them were live the server does not tell. */
+static void warn_others(struct replace *r, const struct replace_result *rows, const char *chosen)
+{
+    struct buf others = {0};
+    buf_add_text(&others, "Others:");
+    for (size_t row = 0; row < rows->num_rows; row++) {
+        if (is_candidate(r, rows, row) && !same_text(cell(rows, row, 1), chosen)) {
+            buf_add_format(&others, " \"%s\"", cell(rows, row, 1));
+        }
+    }
+    notice(r, "WARNING", "01000", "the newest of several objects under temporary names is taken",
+           buf_text(&others), "Another one is taken with its stamp: mvswap rollback --to STAMP.");
+    buf_cleanup(&others);
 }
 
 enum step take_predecessors(struct replace *r, const struct replace_result *result)
 {
-    bool certain = false;
+    size_t num = 0;
     struct buf name = {0};
-    const char *chosen = choose(r, result, &certain);
+    const char *chosen = choose(r, result, &num);
     if (chosen == NULL) {
         return refuse_without_predecessor(r);
     }
-    if (!certain) {
-        return fail_format(r, "55000", NULL, "Say which one, by the stamp in its name.",
-                           "there are several objects to which \"%s\" could be rolled back",
-                           r->view_name);
+    if (num > 1) {
+        warn_others(r, result, chosen);
     }
     buf_add_text(&name, chosen);
     r->view.finished = true;

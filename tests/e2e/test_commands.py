@@ -299,3 +299,19 @@ def test_the_connection_may_have_no_schema(direct):
     done = subprocess.run([BINARY, "rollback", "m"], env=environment, capture_output=True, text=True,
                           timeout=PATIENCE, check=False)
     assert done.returncode == 1 and done.stderr
+def test_rollback_takes_the_newest_of_several(direct):
+    """It is nobody's memory that tells: each has the stamp of what has replaced it."""
+    third = REPLACE.replace(NEW, OLD)
+    assert third != REPLACE
+    for statement in (REPLACE, third):
+        assert direct.run("replace", "-c", statement, "--set", "keep_old=1h").returncode == 0
+    older, newer = sorted(direct.catalog.leftovers())
+    done = direct.run("rollback", "m")
+    assert done.returncode == 0, done.stderr
+    assert direct.view() == NEW_ROWS
+    assert "the newest of several" in done.stderr and f'Others: "{older}"' in done.stderr
+    assert newer not in done.stderr.split("Others:")[1].splitlines()[0]
+    assert direct.run("rollback", "m", "--to", older.removeprefix("m_tmp_")).returncode == 0
+    assert direct.view() == OLD_ROWS
+
+

@@ -16,21 +16,22 @@ static bool is_candidate(const struct catalog *c, const struct catalog_object *o
                             : o->id < c->inspected_id;
 }
 
-/* What is to be gone back to as things are by now: the newest, of those that are remembered if
- * there are any. */
+/* What is to be gone back to as things are by now: what was live last, by its stamp, of those that
+ * are remembered if there are any. */
 static uint64_t newest(const struct catalog *c, const char *kind)
 {
-    uint64_t id = 0;
-    bool remembered = false;
+    const struct catalog_object *found = NULL;
     for (size_t i = 0; i < CATALOG_OBJECTS; i++) {
         const struct catalog_object *o = &c->objects[i];
-        if (!is_candidate(c, o, kind) || (remembered && !o->left)) {
+        if (!is_candidate(c, o, kind) || (found != NULL && found->left && !o->left)) {
             continue;
         }
-        id = o->id > id || (o->left && !remembered) ? o->id : id;
-        remembered = remembered || o->left;
+        /* The names differ in their stamps only. */
+        bool better =
+            found == NULL || (o->left && !found->left) || strcmp(o->name, found->name) > 0;
+        found = better ? o : found;
     }
-    return id;
+    return found != NULL ? found->id : 0;
 }
 
 void read_predecessors(struct catalog *c, const char *sql, struct answer *a)

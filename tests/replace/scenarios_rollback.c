@@ -97,7 +97,19 @@ static void one_of_several_remembered(struct script *s)
 static void several_not_remembered(struct script *s)
 {
     begin(s, 7, 2);
-    s->catalog.predecessor_id = 0;
+}
+
+/* A build, between the one before the last and the last, which was never live: younger than what
+ * the last one has replaced, but its stamp is older. */
+static void broken_off(struct script *s)
+{
+    begin(s, 7, 2);
+    struct catalog_object *built = kept_at(s, 0);
+    struct catalog_object *last = kept_at(s, 1);
+    uint64_t id = built->id;
+    built->id = last->id;
+    last->id = id;
+    s->catalog.predecessor_id = last->id;
 }
 
 static void by_stamp(struct script *s)
@@ -353,8 +365,6 @@ static void plan_keep_old(struct script *s)
 {
     keep_old(s);
     s->mode = REPLACE_PLAN;
-    /* EXPLAIN takes no lock, with which what is remembered would come. */
-    s->catalog.predecessor_id = 0;
 }
 
 static void plan_of_a_view(struct script *s)
@@ -378,6 +388,7 @@ const struct scenario rollback_scenarios[] = {
     SCENARIO("several", several),
     SCENARIO("one of several remembered", one_of_several_remembered),
     SCENARIO("several not remembered", several_not_remembered),
+    SCENARIO("broken off meanwhile", broken_off),
     SCENARIO("by stamp", by_stamp),
     SCENARIO("a younger one by stamp", younger_by_stamp),
     SCENARIO("only a younger one", only_younger),
