@@ -23,7 +23,7 @@ struct run {
 
 static void end(struct run *run, bool good)
 {
-    run->good = good && !run->interrupted;
+    run->good = good;
     for (int i = 0; i < NUM_SIGNALS; i++) {
         uv_close((uv_handle_t *)&run->signals[i], NULL);
     }
@@ -106,34 +106,50 @@ static void on_ended(void *context)
 /* What is half done cannot be undone any more by this process. */
 static _Noreturn void leave(const struct run *run)
 {
-    (void)fprintf(stderr,
-                  "\nmvswap: left at once. What was being made may still be there, under names that"
-                  " end in %s:\nmvswap leftovers lists it.\n",
-                  replace_id(run->engine));
+    static const char *const words[] = {
+        [REPLACE_NOT_LIVE] = "the view is as it was",
+        [REPLACE_PERHAPS_LIVE] = "whether the other view is live is not known",
+        [REPLACE_LIVE] = "the other view is live",
+    };
+    const char *name = run->engine != NULL ? replace_temporary_name(run->engine) : NULL;
+    (void)fprintf(stderr, "\nmvswap: left at once%s%s.\n", run->engine != NULL ? ": " : "",
+                  run->engine != NULL ? words[replace_live(run->engine)] : "");
+    if (name != NULL) {
+        (void)fprintf(stderr,
+                      "\"%s\" may still be there, and more of that ending: mvswap leftovers lists"
+                      " them.\n",
+                      name);
+    } else if (run->engine == NULL && run->interrupted) {
+        (void)fputs("The statement that runs may still be carried out.\n", stderr);
+    }
+    (void)fflush(stdout);
     _Exit(EXIT_FAILURE);
+}
+
+static void stop(struct run *run)
+{
+    if (run->engine == NULL) {
+        (void)fputs("\nmvswap: ends behind the statement that runs; once more leaves at once\n",
+                    stderr);
+        run->work->stop(run->work->context);
+        return;
+    }
+    bool undoes = replace_live(run->engine) != REPLACE_LIVE;
+    (void)fprintf(stderr, "\nmvswap: %s; once more leaves at once\n",
+                  undoes ? "undoing it" : "it is live already, and ends without waiting");
+    driver_cancel(run->driver);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct run *run = handle->data;
     (void)number;
-    if (run->engine == NULL && run->open && run->work->stop != NULL && !run->interrupted) {
-        run->interrupted = true;
-        (void)fputs("\nmvswap: ends behind the statement that runs; once more leaves at once\n",
-                    stderr);
-        run->work->stop(run->work->context);
-        return;
-    }
-    if (run->engine == NULL) {
-        (void)fputs("\nmvswap: interrupted\n", stderr);
-        _Exit(EXIT_FAILURE); /* nothing has been begun */
-    }
-    if (run->interrupted) {
+    bool can_stop = run->engine != NULL || (run->open && run->work->stop != NULL);
+    if (run->interrupted || !can_stop) {
         leave(run);
     }
     run->interrupted = true;
-    (void)fputs("\nmvswap: undoing it; once more leaves at once\n", stderr);
-    driver_cancel(run->driver);
+    stop(run);
 }
 
 bool direct_run(const struct direct_options *options, const struct direct_work *work)

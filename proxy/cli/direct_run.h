@@ -29,8 +29,8 @@ struct direct_work {
                   uint64_t ms);
 };
 
-/* direct_run: true when it came to its end by itself; false: no connection, or a signal: that was
- * said on standard error. */
+/* direct_run: false without a connection, which was said on standard error. After a signal the rest
+ * is not begun: the caller knows how far it came. */
 MUST_CHECK bool direct_run(const struct direct_options *options, const struct direct_work *work);
 
 #endif

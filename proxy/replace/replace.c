@@ -341,6 +341,18 @@ const struct replace_outcome *replace_outcome(const struct replace *r)
     return &r->outcome;
 }
 
+enum replace_live replace_live(const struct replace *r)
+{
+    return r->made >= MADE_SWAPPED                           ? REPLACE_LIVE
+           : r->made == MADE_SWAPPING || r->made == MADE_GAP ? REPLACE_PERHAPS_LIVE
+                                                             : REPLACE_NOT_LIVE;
+}
+
+const char *replace_temporary_name(const struct replace *r)
+{
+    return r->view.name;
+}
+
 const char *replace_id(const struct replace *r)
 {
     return r->stamp;

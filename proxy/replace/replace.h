@@ -227,6 +227,14 @@ bool replace_next_moved(struct replace *r, const char **out_name, uint64_t *out_
 
 const struct replace_outcome *replace_outcome(const struct replace *r);
 
+/* While it goes on, for whoever has to leave it: is the new view (of a rollback the old one) live?
+ */
+enum replace_live { REPLACE_NOT_LIVE, REPLACE_PERHAPS_LIVE, REPLACE_LIVE };
+enum replace_live replace_live(const struct replace *r);
+/* The name of what is built beside the view, and after the swap of what was live; of a rollback
+ * that of the predecessor. NULL: not known yet. Valid until the next call on the engine. */
+const char *replace_temporary_name(const struct replace *r);
+
 /* For log lines. The id is the stamp in the temporary names; the step's name is a static string. */
 const char *replace_id(const struct replace *r);
 const char *replace_step_name(const struct replace *r);

@@ -265,6 +265,39 @@ def test_a_terminal_shows_a_bar(serve):
     os.close(leader)
     assert running.wait(PATIENCE) == 0
     assert re.search(rb"\[[#.]{24}\] Building materialized view", shown) and b"\r\x1b[K" in shown
+def test_an_interrupt_behind_the_swap_ends_the_waiting(direct):
+    running = direct.start("replace", "-c", REPLACE, "--set", f"drain_min={PATIENCE}s")
+    assert eventually(lambda: direct.view() == NEW_ROWS)
+    running.send_signal(signal.SIGINT)
+    told = running.communicate(timeout=PATIENCE)[1]
+    assert running.returncode == 0 and "it is live already" in told and "undoing" not in told
+    for left in direct.catalog.leftovers():
+        assert left in told
+
+
+def test_an_interrupt_behind_the_swap_begins_nothing_more(direct):
+    running = direct.start("replace", "-c", REPLACE, "--set", f"drain_min={PATIENCE}s", "-c",
+                           "CREATE OR REPLACE VIEW v AS SELECT a FROM m")
+    assert eventually(lambda: direct.view() == NEW_ROWS)
+    running.send_signal(signal.SIGINT)
+    told = running.communicate(timeout=PATIENCE)[1]
+    assert running.returncode == 1 and '"v" was not begun' in told
+
+
+def test_a_second_interrupt_behind_the_swap_says_that_it_is_live(serve):
+    direct = serve("--delay", f"SHOW PROCESSLIST@1={PATIENCE}")
+    running = direct.start("replace", "-c", REPLACE)
+    assert eventually(lambda: direct.view() == NEW_ROWS)
+    (left,) = direct.catalog.leftovers()
+    running.send_signal(signal.SIGINT)
+    for line in running.stderr:
+        if "it is live already" in line:
+            break
+    running.send_signal(signal.SIGINT)
+    told = running.communicate(timeout=PATIENCE)[1]
+    assert running.returncode == 1 and "the other view is live" in told and left in told
+
+
 
 
 def test_rollback_swaps_back_and_forth(direct):
