@@ -57,26 +57,37 @@ static size_t line_of(const char *text, size_t at)
     return line;
 }
 
-static bool add(struct cli_statements *list, const char *source, size_t line, const char *text,
-                size_t len, const char *name)
+/* Where a statement comes from: `source` is not copied. */
+struct place {
+    const char *source;
+    size_t nth;
+    size_t line;
+};
+
+static bool add(struct cli_statements *list, const struct place *at, const char *text, size_t len,
+                const struct statement *statement)
 {
     if (list->num == MOST_STATEMENTS) {
-        return complain(source, line, "too many statements: at most 1000 in one run");
+        return complain(at->source, at->line, "too many statements: at most 1000 in one run");
     }
     struct cli_statement *items = mem_resize(list->items, (list->num + 1) * sizeof(*items));
     if (items == NULL) {
-        return complain(source, line, "out of memory");
+        return complain(at->source, at->line, "out of memory");
     }
     list->items = items;
-    struct cli_statement *s = &items[list->num];
-    *s = (struct cli_statement){.source = source, .line = line};
+    struct cli_statement *s = &items[list->num++];
+    *s = (struct cli_statement){.source = at->source, .nth = at->nth, .line = at->line};
     s->text = mem_copy(text, len);
-    s->name = mem_copy(name, strlen(name));
-    list->num++;
-    return (s->text != NULL && s->name != NULL) || complain(source, line, "out of memory");
+    s->name = mem_copy(statement->name, strlen(statement->name));
+    if (statement->schema != NULL) {
+        s->schema = mem_copy(statement->schema, strlen(statement->schema));
+    }
+    bool good =
+        s->text != NULL && s->name != NULL && (s->schema != NULL || statement->schema == NULL);
+    return good || complain(at->source, at->line, "out of memory");
 }
 
-static bool take_piece(struct cli_statements *list, const char *source, const char *text,
+static bool take_piece(struct cli_statements *list, struct place at, const char *text,
                        const struct sql_tokens *tokens, const struct sql_piece *piece)
 {
     struct statement statement;
@@ -85,36 +96,35 @@ static bool take_piece(struct cli_statements *list, const char *source, const ch
            tokens->items[first].kind == SQL_TOKEN_COMMENT) {
         first++;
     }
-    size_t line = line_of(text, tokens->items[first].start);
+    at.line = line_of(text, tokens->items[first].start);
     if (statement_read(text, tokens, piece, &statement) != STATEMENT_READ) {
-        return complain(source, line, "out of memory");
+        return complain(at.source, at.line, "out of memory");
     }
     bool good = false;
     if (statement.kind == STATEMENT_OTHER) {
-        (void)complain(source, line,
+        (void)complain(at.source, at.line,
                        "expected CREATE OR REPLACE [MATERIALIZED] VIEW name AS query");
     } else if (statement.has_parameters) {
-        (void)complain(source, line,
+        (void)complain(at.source, at.line,
                        "the statement holds a parameter ($1): nothing is bound to it");
     } else {
-        good =
-            add(list, source, line, text + piece->start, piece->end - piece->start, statement.name);
+        good = add(list, &at, text + piece->start, piece->end - piece->start, &statement);
     }
     statement_cleanup(&statement);
     return good;
 }
 
-static bool take_text(struct cli_statements *list, const char *source, const char *text, size_t len)
+static bool take_text(struct cli_statements *list, struct place at, const char *text, size_t len)
 {
     struct sql_tokens tokens = {0};
     struct sql_piece piece;
     size_t cursor = 0;
     bool good = true;
     if (sql_scan(text, len, &tokens) != SQL_SCAN_OK) {
-        return complain(source, 1, "cannot be read as SQL in UTF-8");
+        return complain(at.source, 1, "cannot be read as SQL in UTF-8");
     }
     while (good && sql_next_piece(text, len, &tokens, &cursor, &piece)) {
-        good = piece.empty || take_piece(list, source, text, &tokens, &piece);
+        good = piece.empty || take_piece(list, at, text, &tokens, &piece);
     }
     sql_tokens_cleanup(&tokens);
     return good;
@@ -123,16 +133,18 @@ static bool take_text(struct cli_statements *list, const char *source, const cha
 bool statements_read(const struct direct_options *options, struct cli_statements *out_statements)
 {
     bool good = true;
+    size_t nth = 0;
     *out_statements = (struct cli_statements){.num = 0};
     for (size_t i = 0; i < options->num_sources && good; i++) {
         const struct direct_source *source = &options->sources[i];
         struct buf text = {0};
         if (!source->is_file) {
-            good = take_text(out_statements, "-c", source->text, strlen(source->text));
+            struct place at = {.source = "-c", .nth = ++nth};
+            good = take_text(out_statements, at, source->text, strlen(source->text));
         } else {
+            struct place at = {.source = source->text};
             good = read_file(source->text, &text) &&
-                   take_text(out_statements, source->text, (const char *)buf_bytes(&text),
-                             buf_len(&text));
+                   take_text(out_statements, at, (const char *)buf_bytes(&text), buf_len(&text));
         }
         buf_cleanup(&text);
     }
@@ -147,6 +159,7 @@ void statements_cleanup(struct cli_statements *statements)
 {
     for (size_t i = 0; i < statements->num; i++) {
         mem_free(statements->items[i].text);
+        mem_free(statements->items[i].schema);
         mem_free(statements->items[i].name);
     }
     mem_free(statements->items);
@@ -155,65 +168,114 @@ void statements_cleanup(struct cli_statements *statements)
 
 /* ---- their order ---- */
 
+/* Does the text of one name the view of the other? */
+enum naming { NAMES_NOT, NAMES_PERHAPS, NAMES_AS_SOURCE, NUM_NAMINGS };
+
 struct order {
-    const struct cli_statements *given;
-    bool *names; /* [i * num + k]: does the text of i name the view of k? */
+    const struct cli_statement *items;
+    size_t num;
+    enum naming *namings; /* [i * num + k]: of k, in the text of i */
     bool *taken;
 };
 
-static bool find_names(struct order *o)
+static bool token_is(const char *text, const struct sql_tokens *tokens, size_t at, const char *name)
 {
-    size_t num = o->given->num;
-    for (size_t i = 0; i < num; i++) {
-        const char *text = o->given->items[i].text;
+    const struct sql_tokens one = {.items = tokens->items + at, .num_items = 1};
+    return sql_tokens_name(text, &one, name, strlen(name));
+}
+
+static bool is_source(const char *text, const struct sql_token *before)
+{
+    return sql_token_is_word(text, before, "from") || sql_token_is_word(text, before, "join");
+}
+
+/* By the name at that place, with or without a schema in front. */
+static enum naming naming_at(const char *text, const struct sql_tokens *tokens, size_t at,
+                             const struct cli_statement *own, const struct cli_statement *other)
+{
+    size_t first = at;
+    if (!token_is(text, tokens, at, other->name)) {
+        return NAMES_NOT;
+    }
+    if (at >= 2 && sql_token_is_symbol(text, &tokens->items[at - 1], '.')) {
+        first = at - 2;
+        bool same = other->schema != NULL && token_is(text, tokens, first, other->schema);
+        if (other->schema != NULL && !same) {
+            return NAMES_NOT;
+        }
+    }
+    /* Without schemas its own name is that of its own view. */
+    bool is_own = strcmp(own->name, other->name) == 0 && (first == at || other->schema == NULL);
+    if (is_own || first == 0) {
+        return NAMES_NOT;
+    }
+    return is_source(text, &tokens->items[first - 1]) ? NAMES_AS_SOURCE : NAMES_PERHAPS;
+}
+
+static bool find_namings(struct order *o)
+{
+    for (size_t i = 0; i < o->num; i++) {
+        const char *text = o->items[i].text;
         struct sql_tokens tokens = {0};
         if (sql_scan(text, strlen(text), &tokens) != SQL_SCAN_OK) {
             return false;
         }
-        for (size_t k = 0; k < num; k++) {
-            const char *name = o->given->items[k].name;
-            o->names[i * num + k] = strcmp(name, o->given->items[i].name) != 0 &&
-                                    sql_tokens_name(text, &tokens, name, strlen(name));
+        for (size_t k = 0; k < o->num; k++) {
+            enum naming *naming = &o->namings[i * o->num + k];
+            for (size_t at = 0; at < tokens.num_items && k != i; at++) {
+                enum naming here = naming_at(text, &tokens, at, &o->items[i], &o->items[k]);
+                *naming = here > *naming ? here : *naming;
+            }
         }
         sql_tokens_cleanup(&tokens);
     }
     return true;
 }
 
-/* The first that names none that are still to come; of those that name one another the first. */
-static size_t next(const struct order *o)
+/* The first that names none that is still to come, in this way or a surer one; num: there is none.
+ */
+static size_t next(const struct order *o, enum naming least)
 {
-    size_t num = o->given->num;
-    size_t first = num;
-    for (size_t i = 0; i < num; i++) {
-        bool waits = false;
-        for (size_t k = 0; k < num && !waits; k++) {
-            waits = !o->taken[k] && o->names[i * num + k];
+    for (size_t i = 0; i < o->num; i++) {
+        bool waits = o->taken[i];
+        for (size_t k = 0; k < o->num && !waits; k++) {
+            waits = !o->taken[k] && o->namings[i * o->num + k] >= least;
         }
-        if (!o->taken[i] && !waits) {
+        if (!waits) {
             return i;
         }
-        first = !o->taken[i] && first == num ? i : first;
     }
-    return first;
+    return o->num;
+}
+
+static size_t next_of_any(const struct order *o)
+{
+    size_t at = next(o, NAMES_PERHAPS);
+    at = at != o->num ? at : next(o, NAMES_AS_SOURCE);
+    return at != o->num ? at : next(o, NUM_NAMINGS);
 }
 
 bool statements_order(struct cli_statements *statements)
 {
     size_t num = statements->num;
-    struct order o = {.given = statements, .names = mem_new(num * num), .taken = mem_new(num)};
+    struct order o = {.items = statements->items,
+                      .num = num,
+                      .namings = mem_new(num * num * sizeof(*o.namings)),
+                      .taken = mem_new(num)};
     struct cli_statement *ordered = mem_new(num * sizeof(*ordered));
-    bool good = o.names != NULL && o.taken != NULL && ordered != NULL && find_names(&o);
+    bool good = o.namings != NULL && o.taken != NULL && ordered != NULL && find_namings(&o);
     for (size_t i = 0; i < num && good; i++) {
-        size_t at = next(&o);
+        size_t at = next_of_any(&o);
         ordered[i] = statements->items[at];
         o.taken[at] = true;
     }
     if (good) {
         memcpy(statements->items, ordered, num * sizeof(*ordered));
+    } else {
+        (void)fputs("mvswap: out of memory\n", stderr);
     }
     mem_free(ordered);
-    mem_free(o.names);
+    mem_free(o.namings);
     mem_free(o.taken);
     return good;
 }

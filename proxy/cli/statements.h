@@ -14,9 +14,11 @@
 /* One CREATE OR REPLACE; texts are owned by the list. */
 struct cli_statement {
     const char *source; /* the file, or "-c" */
+    size_t nth;         /* of the -c, from 1; 0: a file */
     size_t line;        /* where it begins, from 1 */
     char *text;         /* without `;`, with the comments around it */
-    char *name;         /* of the view, folded */
+    char *schema;       /* of the view, folded; NULL: not written */
+    char *name;         /* likewise */
 };
 
 struct cli_statements {
@@ -32,8 +34,9 @@ void statements_cleanup(struct cli_statements *statements);
 
 /*
  * statements_order puts each behind those whose views its text names, and keeps the order
- * otherwise. What names one another stays in its order, too: the server judges that.
- * False without memory.
+ * otherwise. A word may be the name of a column as well: where statements name one another, only
+ * what stands behind FROM or JOIN counts, and what does so in a circle stays in its order: the
+ * server judges that. False without memory, which was said on standard error.
  */
 MUST_CHECK bool statements_order(struct cli_statements *statements);
 

@@ -2,8 +2,9 @@
  * driver: carries out replacements on a connection of its own, as the session does on a client's:
  * runs what the engine asks for, waits, cancels, and tells how it went.
  *
- * There are no others in this process: locks and slots are granted at once, no session is in a
- * transaction. Must not know: the command line, how anything is shown.
+ * An engine has the process to itself: locks and slots are granted at once, no session is in a
+ * transaction. The janitor of a proxy only asks statements of its own. Must not know: the command
+ * line, how anything is shown.
  */
 #ifndef MVSWAP_DIRECT_DRIVER_H
 #define MVSWAP_DIRECT_DRIVER_H

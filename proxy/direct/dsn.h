@@ -3,8 +3,8 @@
  * up in a message: libpq quotes what it cannot read, and names that cannot be resolved. Must not
  * know: what it is for.
  */
-#ifndef MVSWAP_SHELL_DSN_H
-#define MVSWAP_SHELL_DSN_H
+#ifndef MVSWAP_DIRECT_DSN_H
+#define MVSWAP_DIRECT_DSN_H
 
 /* What is wrong with it, a static text without any part of it; NULL: nothing. */
 const char *dsn_problem(const char *dsn);

@@ -1,4 +1,4 @@
-/* Tests of proxy/shell/dsn.c: strings of which libpq's errors would quote a part of a password. */
+/* Tests of proxy/direct/dsn.c: strings of which libpq's errors would quote a part of a password. */
 #include "dsn.h"
 
 #include <criterion/criterion.h>
