@@ -34,7 +34,11 @@ struct batch {
 
 static void source_text(const struct cli_statement *s, char out[MOST_SOURCE_TEXT])
 {
-    (void)snprintf(out, MOST_SOURCE_TEXT, "%s:%zu", s->source, s->line);
+    char nth[24] = "";
+    if (s->nth > 1) {
+        (void)snprintf(nth, sizeof(nth), "%zu", s->nth);
+    }
+    (void)snprintf(out, MOST_SOURCE_TEXT, "%s%s:%zu", s->source, nth, s->line);
 }
 
 static void complain(const struct cli_statement *s, const char *message, const char *hint)
@@ -44,30 +48,52 @@ static void complain(const struct cli_statement *s, const char *message, const c
     (void)fprintf(stderr, "mvswap: %s: %s%s%s\n", source, message, hint[0] != 0 ? ". " : "", hint);
 }
 
+/* Its settings, with those in its comments. False: that was said. */
+static bool read_settings(const struct batch *b, const struct cli_statement *s,
+                          struct replace_settings *out)
+{
+    struct settings_problem problem = {.message = "out of memory"};
+    bool good = settings_copy(&b->options->settings, out) &&
+                hints_read(s->text, strlen(s->text), out, &problem) == HINTS_READ;
+    if (!good) {
+        complain(s, problem.message, problem.hint);
+    }
+    return good;
+}
+
+/* Before anything is done. */
+static bool check_settings(const struct batch *b)
+{
+    bool good = true;
+    for (size_t i = 0; i < b->statements.num && good; i++) {
+        struct replace_settings settings = {0};
+        good = read_settings(b, &b->statements.items[i], &settings);
+        settings_cleanup(&settings);
+    }
+    return good;
+}
+
 static struct replace *next(void *context, struct moment now)
 {
     struct batch *b = context;
     struct replace_settings settings = {0};
-    struct settings_problem problem = {.message = "out of memory"};
     struct replace *engine = NULL;
-    if (b->at == b->statements.num || b->failed) {
+    if (b->at == b->statements.num || (b->failed && b->mode == REPLACE_CARRY_OUT)) {
         return NULL;
     }
     const struct cli_statement *s = &b->statements.items[b->at];
-    if (settings_copy(&b->options->settings, &settings)) {
+    if (read_settings(b, s, &settings)) {
         bool is_default = settings.sources[SETTING_PROGRESS_INTERVAL] == SOURCE_BUILT_IN;
         if (console_is_terminal(b->console) && is_default) {
             settings.values[SETTING_PROGRESS_INTERVAL] = BAR_MS;
         }
-        if (hints_read(s->text, strlen(s->text), &settings, &problem) == HINTS_READ) {
-            engine = replace_new(s->text, strlen(s->text), &settings, b->mode, now);
+        engine = replace_new(s->text, strlen(s->text), &settings, b->mode, now);
+        if (engine == NULL) {
+            complain(s, "out of memory", "");
         }
     }
     settings_cleanup(&settings);
-    if (engine == NULL) {
-        complain(s, problem.message, problem.hint);
-        b->failed = true;
-    }
+    b->failed = b->failed || engine == NULL;
     return engine;
 }
 
@@ -89,15 +115,17 @@ static bool ended(void *context, const struct replace *engine, const struct repl
     b->failed = b->failed || error != NULL || outcome->would_be_refused;
     b->changes = b->changes || outcome->effect != REPLACE_UNTOUCHED;
     /* A plan goes on: each statement is looked at by itself. */
-    return error == NULL;
+    return error == NULL || b->mode == REPLACE_PLAN;
 }
 
 /* Exit status 0, or 1 when something went wrong. */
 static int carry_out(struct batch *b)
 {
     struct direct_work work = {.context = b, .next = next, .noticed = noticed, .ended = ended};
-    bool good = direct_run(b->options, &work);
-    for (size_t i = b->at; b->at != 0 && i < b->statements.num; i++) {
+    bool good = direct_run(b->options, &work) && b->at == b->statements.num;
+    /* People have seen why when nothing was begun at all. */
+    bool tells = b->at != 0 || b->options->json;
+    for (size_t i = b->at; tells && i < b->statements.num; i++) {
         char source[MOST_SOURCE_TEXT];
         source_text(&b->statements.items[i], source);
         console_not_begun(b->console, b->statements.items[i].name, source);
@@ -109,7 +137,8 @@ static int run(const struct direct_options *options, enum replace_mode mode)
 {
     struct batch b = {.options = options, .mode = mode};
     int status = EXIT_ERROR;
-    if (statements_read(options, &b.statements) && statements_order(&b.statements)) {
+    if (statements_read(options, &b.statements) && statements_order(&b.statements) &&
+        check_settings(&b)) {
         b.console = console_new(options->json);
         if (b.console == NULL) {
             (void)fputs("mvswap: out of memory\n", stderr);

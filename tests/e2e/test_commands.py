@@ -125,9 +125,35 @@ def test_the_first_error_stops_the_rest(direct):
     done = direct.run("replace", "-c", REPLACE, "-c", "CREATE OR REPLACE VIEW v AS SELECT nope FROM m",
                       "-c", "CREATE OR REPLACE VIEW w AS SELECT a FROM v")
     assert done.returncode == 1
-    assert "-c:1: ERROR:  Failed to run the query" in done.stderr
+    assert "-c2:1: ERROR:  Failed to run the query" in done.stderr
     assert 'Invalid column: nope' in done.stderr and '"w" was not begun' in done.stderr
     assert direct.view() == NEW_ROWS and direct.catalog.names() == {"t", "m"}
+
+
+def test_a_plan_goes_on(direct):
+    """Behind what would be refused."""
+    direct.catalog.conn.execute("CREATE TABLE k (a INT)")
+    statements = ["CREATE OR REPLACE VIEW k AS SELECT 1 AS x", "CREATE OR REPLACE VIEW m AS SELECT 1 AS x",
+                  "CREATE OR REPLACE VIEW v AS SELECT 1 AS x", REPLACE]
+    given = [word for statement in statements for word in ("-c", statement)]
+    done = direct.run("plan", "--json", *given)
+    assert done.returncode == 1
+    assert [one["outcome"] for one in json.loads(done.stdout)] == [
+        "refuse", "refuse", "create", "replace"]
+    assert direct.changes() == []
+
+
+def test_hints_are_read_before_anything_is_done(direct):
+    done = direct.run("replace", "-c", REPLACE, "-c",
+                      "/* mvswap: dependents=perhaps */ CREATE OR REPLACE VIEW v AS SELECT 1 AS x")
+    assert done.returncode == 1 and "-c2:1: " in done.stderr
+    assert direct.view() == OLD_ROWS and direct.changes() == []
+
+
+def test_json_without_a_connection(direct):
+    done = direct.run("replace", "--json", "-p", "1", "-c", REPLACE)
+    assert done.returncode == 1 and "refused" in done.stderr
+    assert json.loads(done.stdout) == [{"view": "m", "source": "-c:1", "outcome": "not begun"}]
 
 
 def test_json(direct):
@@ -239,32 +265,6 @@ def test_a_second_interrupt_says_what_may_be_left(serve):
     assert running.returncode == 1 and left.removeprefix("m_tmp_") in told
 
 
-@pytest.mark.parametrize("fault, live", [("^CREATE MATERIALIZED VIEW m_tmp@1", False),
-                                         ("after:SWAP WITH@1", True)])
-def test_a_lost_connection_says_what_may_be_left(serve, fault, live):
-    direct = serve("--disconnect", fault)
-    done = direct.run("replace", "-c", REPLACE, "-c", "CREATE OR REPLACE VIEW v AS SELECT a FROM m")
-    assert done.returncode == 1 and "was not begun" in done.stderr
-    assert direct.view() == (NEW_ROWS if live else OLD_ROWS)
-    for left in direct.catalog.leftovers():
-        assert left in done.stderr
-
-
-def test_a_terminal_shows_a_bar(serve):
-    direct = serve("--build-time", "2.5")
-    leader, follower = pty.openpty()
-    running = subprocess.Popen([BINARY, "replace", "-c", REPLACE], env=direct.environment(),
-                               stdout=subprocess.DEVNULL, stderr=follower)
-    os.close(follower)
-    shown = b""
-    until = time.monotonic() + PATIENCE
-    while running.poll() is None and time.monotonic() < until:
-        if select.select([leader], [], [], 0.1)[0]:
-            with contextlib.suppress(OSError):  # the other end is closed
-                shown += os.read(leader, 4096)
-    os.close(leader)
-    assert running.wait(PATIENCE) == 0
-    assert re.search(rb"\[[#.]{24}\] Building materialized view", shown) and b"\r\x1b[K" in shown
 def test_an_interrupt_behind_the_swap_ends_the_waiting(direct):
     running = direct.start("replace", "-c", REPLACE, "--set", f"drain_min={PATIENCE}s")
     assert eventually(lambda: direct.view() == NEW_ROWS)
@@ -298,6 +298,32 @@ def test_a_second_interrupt_behind_the_swap_says_that_it_is_live(serve):
     assert running.returncode == 1 and "the other view is live" in told and left in told
 
 
+@pytest.mark.parametrize("fault, live", [("^CREATE MATERIALIZED VIEW m_tmp@1", False),
+                                         ("after:SWAP WITH@1", True)])
+def test_a_lost_connection_says_what_may_be_left(serve, fault, live):
+    direct = serve("--disconnect", fault)
+    done = direct.run("replace", "-c", REPLACE, "-c", "CREATE OR REPLACE VIEW v AS SELECT a FROM m")
+    assert done.returncode == 1 and "was not begun" in done.stderr
+    assert direct.view() == (NEW_ROWS if live else OLD_ROWS)
+    for left in direct.catalog.leftovers():
+        assert left in done.stderr
+
+
+def test_a_terminal_shows_a_bar(serve):
+    direct = serve("--build-time", "2.5")
+    leader, follower = pty.openpty()
+    running = subprocess.Popen([BINARY, "replace", "-c", REPLACE], env=direct.environment(),
+                               stdout=subprocess.DEVNULL, stderr=follower)
+    os.close(follower)
+    shown = b""
+    until = time.monotonic() + PATIENCE
+    while running.poll() is None and time.monotonic() < until:
+        if select.select([leader], [], [], 0.1)[0]:
+            with contextlib.suppress(OSError):  # the other end is closed
+                shown += os.read(leader, 4096)
+    os.close(leader)
+    assert running.wait(PATIENCE) == 0
+    assert re.search(rb"\[[#.]{24}\] Building materialized view", shown) and b"\r\x1b[K" in shown
 
 
 def test_rollback_swaps_back_and_forth(direct):
@@ -319,19 +345,6 @@ def test_rollback_swaps_back_and_forth(direct):
     assert direct.view() == NEW_ROWS and direct.catalog.view_id("m") == new
 
 
-def test_rollback_without_a_predecessor(direct):
-    done = direct.run("rollback", "m")
-    assert done.returncode == 1 and "there is no predecessor" in done.stderr
-    done = direct.run("rollback", "nothing", "--json")
-    assert done.returncode == 1 and json.loads(done.stdout)[0]["error"]["sqlstate"] in ("42704", "42P01")
-    assert direct.changes() == []
-
-
-def test_the_connection_may_have_no_schema(direct):
-    environment = {**direct.environment(), "PGOPTIONS": "-c search_path=nowhere"}
-    done = subprocess.run([BINARY, "rollback", "m"], env=environment, capture_output=True, text=True,
-                          timeout=PATIENCE, check=False)
-    assert done.returncode == 1 and done.stderr
 def test_rollback_takes_the_newest_of_several(direct):
     """It is nobody's memory that tells: each has the stamp of what has replaced it."""
     third = REPLACE.replace(NEW, OLD)
@@ -348,3 +361,16 @@ def test_rollback_takes_the_newest_of_several(direct):
     assert direct.view() == OLD_ROWS
 
 
+def test_rollback_without_a_predecessor(direct):
+    done = direct.run("rollback", "m")
+    assert done.returncode == 1 and "there is no predecessor" in done.stderr
+    done = direct.run("rollback", "nothing", "--json")
+    assert done.returncode == 1 and json.loads(done.stdout)[0]["error"]["sqlstate"] in ("42704", "42P01")
+    assert direct.changes() == []
+
+
+def test_the_connection_may_have_no_schema(direct):
+    environment = {**direct.environment(), "PGOPTIONS": "-c search_path=nowhere"}
+    done = subprocess.run([BINARY, "rollback", "m"], env=environment, capture_output=True, text=True,
+                          timeout=PATIENCE, check=False)
+    assert done.returncode == 1 and done.stderr
