@@ -126,7 +126,7 @@ void follow_doubts_all(struct session *s)
 
 /* ---- Parse ---- */
 
-bool follow_takes_parse(struct session *s, const uint8_t *body, size_t len)
+static bool takes_parse(struct session *s, const uint8_t *body, size_t len)
 {
     if (s->kind == SERVER_OTHER) {
         return false;
@@ -148,11 +148,29 @@ bool follow_takes_parse(struct session *s, const uint8_t *body, size_t len)
     return false;
 }
 
+/* Once: how many there are is said at the end of the session. */
+static void say_if_over(struct session *s, uint64_t num_before)
+{
+    if (num_before == 0 && s->parsed.num_over != 0) {
+        session_log(s, REPORT_INFO, "prepared", "from now on not all statements are kept");
+    }
+}
+
+bool follow_takes_parse(struct session *s, const uint8_t *body, size_t len)
+{
+    uint64_t num_before = s->parsed.num_over;
+    bool taken = takes_parse(s, body, len);
+    say_if_over(s, num_before);
+    return taken;
+}
+
 void follow_parsed(struct session *s, const uint8_t *body, size_t len, bool keep)
 {
     parsed_forget(&s->parsed, (const char *)body);
     if (keep && is_wanted(s) && !s->pressed && !s->kept_full) {
+        uint64_t num_before = s->parsed.num_over;
         parsed_add(&s->parsed, body, len);
+        say_if_over(s, num_before);
         struct parsed_statement *e = parsed_find(&s->parsed, (const char *)body);
         if (e != NULL && s->bracket.moved_ms != 0) {
             parsed_set_old(&s->parsed, e, true);
@@ -177,7 +195,9 @@ bool follow_note_barrier(struct session *s, uint8_t tag)
 void follow_passes_unseen(struct session *s, uint8_t tag)
 {
     if (tag == CLIENT_PARSE) {
+        uint64_t num_before = s->parsed.num_over;
         s->parsed.num_over += s->kind == SERVER_MAYBE_RISINGWAVE && is_wanted(s) ? 1 : 0;
+        say_if_over(s, num_before);
         parsed_parse_unseen(&s->parsed);
         parsed_forget(&s->parsed, "");
     } else if (tag == CLIENT_BIND) {

@@ -295,6 +295,7 @@ def test_statements_over_the_limits_are_counted(server, texts):
             assert session.prepare(f"s{n}", text) == []
     assert eventually(lambda: "not_kept=" in server.output())
     assert re.findall(r"event=prepared .*not_kept=(\d+)", server.output()) == ["3"]
+    assert server.output().count("from now on not all statements are kept") == 1
     server.stop()
     assert re.findall(r"event=stopped statements_not_kept=(\d+)", server.output()) == ["3"]
     assert "xxx" not in server.output()
