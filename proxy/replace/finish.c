@@ -76,8 +76,8 @@ enum step take_id_before_drop(struct replace *r, const struct replace_result *re
     }
     if (old_is_still_read(r)) {
         warn_old_left(r, false,
-                      "Objects that stay on it read it; when they are gone a later "
-                      "replacement drops it.");
+                      "Objects that stay on it read it; when they are gone a later replacement "
+                      "through the proxy, or mvswap leftovers --clean, drops it.");
         leave_old(r, 0);
         return after_old(r);
     }
