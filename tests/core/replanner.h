@@ -11,7 +11,7 @@
  *     Execute  fails if its version was dropped before the end; must, if before it was sent
  *     BEGIN    begins between the two
  *     Describe of a statement tells of other columns than are known only while it is not certain,
- * the Bind that the client learns them from being on its way, and in another series In a
+ * the Bind that the client learns them from being on its way, and in another series. In a
  * transaction that began in a flight of messages older than the last telling a statement may stay
  * at what it is (docs/prepared.md), and does not become younger than the transaction.
  */
