@@ -231,6 +231,19 @@ def test_the_connection_is_libpqs(direct, tmp_path):
         assert done.returncode == 2, done.stderr
 
 
+def test_the_password_comes_from_a_file_as_everywhere(serve, tmp_path):
+    direct = serve("--password", "bob=secret")
+    direct.catalog.conn.execute("CREATE USER bob WITH PASSWORD 'secret'")
+    passwords = tmp_path / "passwords"
+    passwords.write_text(f"127.0.0.1:{direct.server.port}:dev:bob:secret\n")
+    passwords.chmod(0o600)
+    for file, status in ((passwords, 0), (tmp_path / "none", 1)):
+        done = subprocess.run([BINARY, "status", "-U", "bob"], capture_output=True, text=True,
+                              env={**direct.environment(), "PGPASSFILE": str(file)}, timeout=PATIENCE,
+                              check=False)
+        assert done.returncode == status, done.stderr
+
+
 def test_another_server_is_told(direct):
     with postgres.running_postgres() as other:
         done = direct.run("replace", "-d", f"host=127.0.0.1 port={other.port} user=root dbname=postgres",
@@ -238,14 +251,23 @@ def test_another_server_is_told(direct):
     assert done.returncode == 1 and "is not a RisingWave" in done.stderr
 
 
+def test_a_build_takes_no_longer_than_it_may(serve):
+    direct = serve("--build-hang", "VIEW m_tmp")
+    done = direct.run("replace", "-c", REPLACE, "--set", "build_timeout=1s", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)[0]["error"]["sqlstate"] == "57014"
+    assert direct.view() == OLD_ROWS and direct.catalog.names() == {"t", "m"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("build", ["background", "foreground"])
-def test_an_interrupt_undoes_it(serve, build):
+def test_an_interrupt_undoes_it(serve, build, number):
     direct = serve("--build-hang", "VIEW m_tmp")
     before = direct.catalog.view_id("m")
     running = direct.start("replace", "-c", REPLACE, "-c", "CREATE OR REPLACE VIEW v AS SELECT a FROM m",
                            "--set", f"build={build}")
     assert eventually(direct.catalog.builds)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     told = running.communicate(timeout=PATIENCE)[1]
     assert running.returncode == 1 and "undoing it" in told and "was not begun" in told
     assert direct.catalog.view_id("m") == before and direct.catalog.names() == {"t", "m"}

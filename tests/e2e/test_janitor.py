@@ -192,6 +192,18 @@ def test_it_is_forgotten_in_the_state_file(tmp_path):
         assert not k.names()
 
 
+def test_what_is_kept_on_purpose_goes_in_time_behind_a_restart(tmp_path):
+    with kept("--state-file", str(tmp_path / "state"), "--janitor-older-than", "40d") as k:
+        k.start()
+        with connect(k.proxy.port) as session:
+            session.execute("SET mvswap.keep_old = '8s'")
+            session.execute(NEW_M)
+        assert k.proxy.end() == 0
+        assert len(k.names()) == 1
+        k.start()
+        assert eventually(lambda: not k.names())
+
+
 def test_swaps_of_others_are_told():
     """A statement that was prepared before somebody else's swap reads the new view, before the old
     one is gone."""
