@@ -70,6 +70,27 @@ def test_one_session_replaces_and_reads(server):
         assert session.execute("s") == [(b"2",), (b"3",)]
 
 
+@pytest.mark.parametrize("kind, policy", [("VIEW", "views"), ("MATERIALIZED VIEW", "cascade")])
+def test_what_reads_the_view_is_read_anew(server, kind, policy):
+    """Statements on a view that follows, and on one that is rebuilt: also the second time, and those
+    that read both."""
+    texts = {"below": b"SELECT a FROM d ORDER BY a", "top": b"SELECT a FROM v ORDER BY a",
+             "both": b"SELECT m.a FROM m JOIN d ON m.a = d.a ORDER BY m.a"}
+    with connect(server.port) as conn:
+        conn.execute(f"CREATE {kind} d AS SELECT a FROM m")
+        conn.execute("CREATE VIEW v AS SELECT a FROM d")
+        with Libpq(server.port) as session:
+            for name, text in texts.items():
+                session.prepare(name, text)
+            for more in (1, 2):
+                conn.execute(f"/* mvswap: dependents={policy} */ CREATE OR REPLACE MATERIALIZED VIEW m AS "
+                             f"SELECT a + {more} AS a FROM t")
+                for name in texts:
+                    assert session.execute(name) == [
+                        (str(n + more).encode(),) for n in (1, 2)], name
+    assert "event=prepared" not in server.output()
+
+
 def test_between_the_swap_and_the_drop_the_new_view_is_read(server):
     """The old view is there for five seconds: nothing fails, and nothing old is read."""
     with Libpq(server.port) as session, connect(server.port) as conn:
