@@ -14,7 +14,7 @@ import pytest
 
 import postgres
 from conftest import NEW, OLD, REPLACE, Catalog, connect, make_view, rows
-from processes import BINARY, PATIENCE, Sandbox, eventually
+from processes import BINARY, PATIENCE, ROOT, Sandbox, eventually
 
 OLD_ROWS, NEW_ROWS = [(1,), (2,)], [(1, 10), (2, 20)]
 
@@ -154,6 +154,44 @@ def test_json_without_a_connection(direct):
     done = direct.run("replace", "--json", "-p", "1", "-c", REPLACE)
     assert done.returncode == 1 and "refused" in done.stderr
     assert json.loads(done.stdout) == [{"view": "m", "source": "-c:1", "outcome": "not begun"}]
+
+
+def test_the_examples_work(direct, tmp_path):
+    """Those at the top of docs/commands.md, in their order."""
+    direct.catalog.conn.execute("CREATE MATERIALIZED VIEW revenue AS SELECT a FROM t")
+    (tmp_path / "views.sql").write_text(
+        "/* mvswap: keep_old=1h */ CREATE OR REPLACE MATERIALIZED VIEW revenue AS SELECT a, b FROM t;")
+    examples = re.findall(r"^    (mvswap .*?)(?:  .*)?$", (ROOT / "docs" / "commands.md").read_text(), re.M)
+    assert [example.split()[1] for example in examples] == [
+        "plan", "replace", "rollback", "leftovers", "status"]
+    for example in examples:
+        done = subprocess.run([BINARY, *example.split()[1:]], cwd=tmp_path, env=direct.environment(),
+                              capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert done.returncode == (2 if " plan " in example else 0), done.stderr
+    assert direct.view("revenue") == OLD_ROWS and len(direct.catalog.leftovers()) == 1
+
+
+def keys_of_tables() -> list[set[str]]:
+    """The first column of each table of keys in docs/commands.md."""
+    text = (ROOT / "docs" / "commands.md").read_text().split("## --json")[1]
+    tables = text.split("| key | |")[1:]
+    return [set(re.findall(r"`(\w+)`", " ".join(
+        line.split("|")[1] for line in table.splitlines() if line.startswith("| `")))) for table in tables]
+
+
+def test_json_has_the_keys_of_the_tables(direct):
+    of_statement, of_object = keys_of_tables()
+    done = json.loads(direct.run("plan", "--json", "-c", REPLACE).stdout)
+    done += json.loads(direct.run("replace", "--json", "-c", REPLACE, "--set", "keep_old=1h").stdout)
+    for found in done:
+        assert set(found) | {"plan"} == of_statement, found
+    assert "plan" in done[0] and "plan" not in done[1]
+    (left,) = json.loads(direct.run("leftovers", "--json").stdout)
+    assert set(left) == of_object
+    status = json.loads(direct.run("status", "--json").stdout)
+    assert set(status) == {"replacements", "leftovers"} and set(status["leftovers"][0]) == of_object
+    (back,) = json.loads(direct.run("rollback", "--json", "m").stdout)
+    assert set(back) == of_statement - {"plan"}
 
 
 def test_json(direct):
