@@ -59,10 +59,11 @@ static bool is_wanted(const struct session *s)
 
 /* ---- names that moved ---- */
 
-/* Finds the statements that are old. */
+/* Finds the statements that are old; what a bracket parses is not among them yet. */
 static void catch_up(struct session *s)
 {
     if (s->moved_what != MOVED_NOTHING) {
+        s->bracket.moved_ms = s->moved_ms;
         bool names = s->moved_what == MOVED_NAMES;
         parsed_mark(&s->parsed, names ? (const char *)buf_bytes(&s->moved) : NULL,
                     buf_len(&s->moved), s->moved_ms);
@@ -75,15 +76,6 @@ static void catch_up(struct session *s)
 static bool may_be_in_transaction(const struct session *s)
 {
     return s->reads_since != MOMENT_NEVER || s->unsynced || s->answered < s->asked;
-}
-
-/* What moved before must not seem to have moved with what comes now. */
-static void catch_up_at_once(struct session *s)
-{
-    if (s->moved_what != MOVED_NOTHING) {
-        s->bracket.moved_ms = s->moved_ms;
-        catch_up(s);
-    }
 }
 
 static void add_moved(struct session *s, const char *names, size_t len)
@@ -109,7 +101,7 @@ void follow_heard_moved(struct session *s, const struct session_event *event)
     s->heard_ms = event->moved_ms > s->heard_ms ? event->moved_ms : s->heard_ms;
     s->behind_again_ms = 0;
     if (may_be_in_transaction(s)) {
-        catch_up_at_once(s);
+        catch_up(s); /* what moved before must not seem to have moved with what comes now */
     }
     if (!none) {
         bool later = s->moved_what == MOVED_NOTHING || event->moved_ms > s->moved_ms;
@@ -120,7 +112,7 @@ void follow_heard_moved(struct session *s, const struct session_event *event)
 
 void follow_doubts_all(struct session *s)
 {
-    catch_up_at_once(s);
+    catch_up(s);
     parsed_mark_rest(&s->parsed, s->heard_ms);
 }
 
@@ -173,8 +165,7 @@ void follow_parsed(struct session *s, const uint8_t *body, size_t len, bool keep
         say_if_over(s, num_before);
         struct parsed_statement *e = parsed_find(&s->parsed, (const char *)body);
         if (e != NULL && s->bracket.moved_ms != 0) {
-            parsed_set_old(&s->parsed, e, true);
-            e->moved_ms = s->bracket.moved_ms;
+            parsed_make_old(&s->parsed, e, s->bracket.moved_ms);
         }
     }
 }

@@ -185,7 +185,7 @@ static void look(struct session *s, const struct parsed_statement *e)
 static void try(struct session *s, struct parsed_statement *e)
 {
     struct buf messages = {0};
-    parsed_set_old(&s->parsed, e, false); /* what moves from now on makes it old again */
+    parsed_make_young(&s->parsed, e); /* what moves from now on makes it old again */
     make_nonce(s, s->follow.new_name);
     add_parse(s, &messages, s->follow.new_name, e);
     follow_add_named(&messages, CLIENT_DESCRIBE, s->follow.new_name);

@@ -77,11 +77,22 @@ void parsed_forget_left(struct parsed *k, struct parsed_statement *e)
     buf_init(&e->left, LIMIT_STAND_INS);
 }
 
-void parsed_set_old(struct parsed *k, struct parsed_statement *e, bool old)
+static void set_old(struct parsed *k, struct parsed_statement *e, bool old)
 {
     k->num_apart -= is_apart(e) ? 1 : 0;
     e->old = old;
     k->num_apart += is_apart(e) ? 1 : 0;
+}
+
+void parsed_make_old(struct parsed *k, struct parsed_statement *e, uint64_t moved_ms)
+{
+    set_old(k, e, true);
+    e->moved_ms = moved_ms > e->moved_ms ? moved_ms : e->moved_ms;
+}
+
+void parsed_make_young(struct parsed *k, struct parsed_statement *e)
+{
+    set_old(k, e, false);
 }
 
 static struct parsed_statement **place_of(const struct parsed *k, const char *name)
@@ -111,7 +122,7 @@ static void leave_sent(struct parsed *k, const struct parsed_statement *e)
 static void drop(struct parsed *k, struct parsed_statement **at)
 {
     struct parsed_statement *e = *at;
-    parsed_set_old(k, e, false);
+    set_old(k, e, false);
     parsed_enter(k, e, PARSED_IN_PLACE, NULL);
     leave_sent(k, e);
     *at = e->next;
@@ -380,12 +391,6 @@ void parsed_add(struct parsed *k, const uint8_t *body, size_t len)
 
 /* ---- which are old ---- */
 
-static void mark(struct parsed *k, struct parsed_statement *e, uint64_t moved_ms)
-{
-    parsed_set_old(k, e, true);
-    e->moved_ms = moved_ms > e->moved_ms ? moved_ms : e->moved_ms;
-}
-
 void parsed_mark(struct parsed *k, const char *names, size_t len, uint64_t moved_ms)
 {
     struct mentions mentions;
@@ -393,7 +398,7 @@ void parsed_mark(struct parsed *k, const char *names, size_t len, uint64_t moved
     for (size_t i = 0; i < NUM_BUCKETS && k->num != 0; i++) {
         for (struct parsed_statement *e = k->buckets[i]; e != NULL; e = e->next) {
             if (mentions_any(&mentions, parsed_text(e))) {
-                mark(k, e, moved_ms);
+                parsed_make_old(k, e, moved_ms);
             }
         }
     }
@@ -404,7 +409,7 @@ void parsed_mark_rest(struct parsed *k, uint64_t moved_ms)
     for (size_t i = 0; i < NUM_BUCKETS && k->num != 0; i++) {
         for (struct parsed_statement *e = k->buckets[i]; e != NULL; e = e->next) {
             if (!e->old && e->state != PARSED_CHANGED) {
-                mark(k, e, moved_ms);
+                parsed_make_old(k, e, moved_ms);
             }
         }
     }

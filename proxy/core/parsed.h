@@ -126,7 +126,9 @@ void parsed_told(struct parsed *k, const char *stand_in);
 void parsed_leave_stand_in(struct parsed *k, struct parsed_statement *statement);
 /* Those that it has left are closed. */
 void parsed_forget_left(struct parsed *k, struct parsed_statement *statement);
-void parsed_set_old(struct parsed *k, struct parsed_statement *statement, bool old);
+/* A name that it mentions moved at `moved_ms`. */
+void parsed_make_old(struct parsed *k, struct parsed_statement *statement, uint64_t moved_ms);
+void parsed_make_young(struct parsed *k, struct parsed_statement *statement);
 
 /* Marks as old what mentions one of the names (mentions.h), each with its NUL in names[0, len),
  * that moved at `moved_ms`; all if `names` is NULL. */
