@@ -326,10 +326,16 @@ def test_a_second_interrupt_says_what_may_be_left(serve):
 
 
 def test_an_interrupt_behind_the_swap_ends_the_waiting(direct):
-    running = direct.start("replace", "-c", REPLACE, "--set", f"drain_min={PATIENCE}s")
-    assert eventually(lambda: direct.view() == NEW_ROWS)
+    running = direct.start("replace", "-c", REPLACE, "--set", f"drain_min={PATIENCE}s", *TELLS_OF_SWAP)
+    assert eventually(lambda: AFTER_SWAP in direct.server.statements())
+    assert direct.view() == NEW_ROWS
     running.send_signal(signal.SIGINT)
     told = running.communicate(timeout=PATIENCE)[1]
+# Seen by readers is earlier than known to the program, which reads the answer and the ids first.
+AFTER_SWAP = "SELECT 'swapped'"
+TELLS_OF_SWAP = ("--set", f"after_swap={AFTER_SWAP}")
+
+
     assert running.returncode == 0 and "it is live already" in told and "undoing" not in told
     for left in direct.catalog.leftovers():
         assert left in told
@@ -337,8 +343,9 @@ def test_an_interrupt_behind_the_swap_ends_the_waiting(direct):
 
 def test_an_interrupt_behind_the_swap_begins_nothing_more(direct):
     running = direct.start("replace", "-c", REPLACE, "--set", f"drain_min={PATIENCE}s", "-c",
-                           "CREATE OR REPLACE VIEW v AS SELECT a FROM m")
-    assert eventually(lambda: direct.view() == NEW_ROWS)
+                           "CREATE OR REPLACE VIEW v AS SELECT a FROM m", *TELLS_OF_SWAP)
+    assert eventually(lambda: AFTER_SWAP in direct.server.statements())
+    assert direct.view() == NEW_ROWS
     running.send_signal(signal.SIGINT)
     told = running.communicate(timeout=PATIENCE)[1]
     assert running.returncode == 1 and '"v" was not begun' in told
@@ -346,8 +353,9 @@ def test_an_interrupt_behind_the_swap_begins_nothing_more(direct):
 
 def test_a_second_interrupt_behind_the_swap_says_that_it_is_live(serve):
     direct = serve("--delay", f"SHOW PROCESSLIST@1={PATIENCE}")
-    running = direct.start("replace", "-c", REPLACE)
-    assert eventually(lambda: direct.view() == NEW_ROWS)
+    running = direct.start("replace", "-c", REPLACE, *TELLS_OF_SWAP)
+    assert eventually(lambda: AFTER_SWAP in direct.server.statements())
+    assert direct.view() == NEW_ROWS
     (left,) = direct.catalog.leftovers()
     running.send_signal(signal.SIGINT)
     for line in running.stderr:
