@@ -311,18 +311,28 @@ def test_an_interrupt_undoes_it(serve, build, number):
     assert direct.catalog.view_id("m") == before and direct.catalog.names() == {"t", "m"}
 
 
+def interrupted_twice(running: subprocess.Popen, said: str) -> str:
+    """What it tells behind the second interrupt, which comes when it has said that to the first."""
+    running.send_signal(signal.SIGINT)
+    for line in running.stderr:
+        if said in line:
+            break
+    running.send_signal(signal.SIGINT)
+    return running.communicate(timeout=PATIENCE)[1]
+
+
 def test_a_second_interrupt_says_what_may_be_left(serve):
     direct = serve("--build-hang", "VIEW m_tmp", "--delay", f"^DROP MATER|^CANCEL@1={PATIENCE}")
     running = direct.start("replace", "-c", REPLACE, "--set", "build=background")
     assert eventually(direct.catalog.builds)
     (left,) = direct.catalog.builds()
-    running.send_signal(signal.SIGINT)
-    for line in running.stderr:
-        if "undoing it" in line:
-            break
-    running.send_signal(signal.SIGINT)
-    told = running.communicate(timeout=PATIENCE)[1]
+    told = interrupted_twice(running, "undoing it")
     assert running.returncode == 1 and left.removeprefix("m_tmp_") in told
+
+
+# Seen by readers is earlier than known to the program, which reads the answer and the ids first.
+AFTER_SWAP = "SELECT 'swapped'"
+TELLS_OF_SWAP = ("--set", f"after_swap={AFTER_SWAP}")
 
 
 def test_an_interrupt_behind_the_swap_ends_the_waiting(direct):
@@ -331,11 +341,6 @@ def test_an_interrupt_behind_the_swap_ends_the_waiting(direct):
     assert direct.view() == NEW_ROWS
     running.send_signal(signal.SIGINT)
     told = running.communicate(timeout=PATIENCE)[1]
-# Seen by readers is earlier than known to the program, which reads the answer and the ids first.
-AFTER_SWAP = "SELECT 'swapped'"
-TELLS_OF_SWAP = ("--set", f"after_swap={AFTER_SWAP}")
-
-
     assert running.returncode == 0 and "it is live already" in told and "undoing" not in told
     for left in direct.catalog.leftovers():
         assert left in told
@@ -357,12 +362,7 @@ def test_a_second_interrupt_behind_the_swap_says_that_it_is_live(serve):
     assert eventually(lambda: AFTER_SWAP in direct.server.statements())
     assert direct.view() == NEW_ROWS
     (left,) = direct.catalog.leftovers()
-    running.send_signal(signal.SIGINT)
-    for line in running.stderr:
-        if "it is live already" in line:
-            break
-    running.send_signal(signal.SIGINT)
-    told = running.communicate(timeout=PATIENCE)[1]
+    told = interrupted_twice(running, "it is live already")
     assert running.returncode == 1 and "the other view is live" in told and left in told
 
 

@@ -7,6 +7,7 @@
  * because the check of each statement has to know its form.
  */
 #include "catalog.h"
+#include "input.h"
 #include "replace.h"
 #include "temp_name.h"
 
@@ -18,11 +19,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MORE_REQUESTS = 400, WORST_CELL = 40 };
-
-struct input {
-    const uint8_t *at;
-    size_t left;
-};
 
 static const char *const statements[] = {
     "CREATE OR REPLACE MATERIALIZED VIEW mv AS SELECT a FROM t",
@@ -95,22 +91,6 @@ static const struct {
     const char *id;
 } remembered[] = {{"public", "mv_tmp_20250101_000000_000001", "12"},
                   {"o'ther", "My.Mv_tmp_20250101_000000_000002", "13"}};
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
-
-static uint8_t take(struct input *in)
-{
-    if (in->left == 0) {
-        return 0;
-    }
-    in->left--;
-    return *in->at++;
-}
 
 static struct moment moment_of(const struct catalog *c)
 {

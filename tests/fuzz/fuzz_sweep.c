@@ -5,7 +5,7 @@
  * DROP, nothing is ever CASCADE; what is dropped has a temporary name of exactly the form, is in
  * the schema that was asked for, and its family was locked and its id looked at right before.
  */
-#include "buf.h"
+#include "input.h"
 #include "sweep_server.h"
 #include "temp_name.h"
 
@@ -19,11 +19,6 @@ enum { MOST_REQUESTS = 2000, MOST_COLUMNS = 8, MOST_ROWS = 5, NAME_ROOM = 128 };
 #define NOW 1767312000
 #define NOW_US (NOW * UINT64_C(1000000))
 #define DAY "_tmp_20260101_000000_000000"
-
-struct input {
-    const uint8_t *at;
-    size_t left;
-};
 
 static const char *const cells[] = {
     NULL,
@@ -86,22 +81,6 @@ struct state {
     bool locked;
     bool looked; /* by the request before */
 };
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
-
-static uint8_t take(struct input *in)
-{
-    if (in->left == 0) {
-        return 0;
-    }
-    in->left--;
-    return *in->at++;
-}
 
 static bool begins(const char *text, const char *with)
 {
