@@ -14,7 +14,6 @@ struct looking {
     struct sweep *sweep;
     struct moment now;
     bool tells; /* each drop as it ends, to people */
-    bool interrupted;
 };
 
 static const char *ask(void *context, struct moment now)
@@ -47,7 +46,6 @@ static void stop(void *context)
 {
     struct looking *l = context;
     sweep_stop(l->sweep);
-    l->interrupted = true;
 }
 
 /* Everything that may go is gone, or need not go. */
@@ -102,7 +100,7 @@ static int run(const struct direct_options *options, bool status)
         good = false;
     }
     /* After an error, too, as far as it came: some may have been dropped. */
-    if (good || l.interrupted || sweep_num_items(l.sweep) != 0) {
+    if (good || sweep_num_items(l.sweep) != 0) {
         good = show(&l, options, status, drops) && good;
     }
     good = good && (!drops || is_clean(l.sweep));

@@ -118,7 +118,7 @@ static const char *choose(struct replace *r, const struct replace_result *rows, 
             r->view.id = id;
             name = cell(rows, row, 1);
         }
-        *out_num = known && !remembered ? 1 : *out_num + 1;
+        *out_num = first ? 1 : *out_num + 1;
         remembered = remembered || known;
     }
     *out_num = remembered ? 1 : *out_num;

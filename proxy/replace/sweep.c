@@ -9,20 +9,23 @@
 
 #include <string.h>
 
+/* A copy that lives as long as the sweep; NULL without memory. */
+static const char *keep_text(struct sweep *s, const char *text)
+{
+    struct buf copy = {0};
+    buf_add_text(&copy, text);
+    return text_list_take(&s->texts, &copy) ? s->texts.items[s->texts.num - 1] : NULL;
+}
+
 static enum sweep_step fail(struct sweep *s, const char *sqlstate, const char *message)
 {
-    struct buf text = {0};
-    buf_add_text(&text, message);
+    const char *kept_message = keep_text(s, message);
+    const char *kept_sqlstate = kept_message != NULL ? keep_text(s, sqlstate) : NULL;
     s->error = (struct replace_notice){
-        .severity = "ERROR", .sqlstate = "53200", .message = "out of memory"};
-    if (text_list_take(&s->texts, &text)) {
-        s->error.message = s->texts.items[s->texts.num - 1];
-        text = (struct buf){0};
-        buf_add_text(&text, sqlstate);
-        if (text_list_take(&s->texts, &text)) {
-            s->error.sqlstate = s->texts.items[s->texts.num - 1];
-        }
-    }
+        .severity = "ERROR",
+        .sqlstate = kept_sqlstate != NULL ? kept_sqlstate : "53200",
+        .message = kept_message != NULL ? kept_message : "out of memory",
+    };
     return SWEEP_STEP_DONE;
 }
 
@@ -304,9 +307,8 @@ static enum sweep_step take_drop(struct sweep *s, const struct replace_result *r
 static enum sweep_step refused_drop(struct sweep *s, const struct replace_result *result)
 {
     struct sweep_item *item = &s->works[s->at].item;
-    struct buf text = {0};
-    buf_add_text(&text, result->error.message);
-    item->error = text_list_take(&s->texts, &text) ? s->texts.items[s->texts.num - 1] : "";
+    const char *error = keep_text(s, result->error.message);
+    item->error = error != NULL ? error : "";
     return end_drop(s, SWEEP_REFUSED);
 }
 

@@ -19,26 +19,24 @@ enum {
     LATE_MS = 60000
 };
 
-static bool read_kind(const char *type, enum sweep_kind *out_kind)
-{
-    static const char *const types[] = {[SWEEP_MATERIALIZED_VIEW] = "materialized view",
-                                        [SWEEP_VIEW] = "view",
-                                        [SWEEP_INDEX] = "index"};
-    for (int kind = SWEEP_MATERIALIZED_VIEW; kind <= SWEEP_INDEX; kind++) {
-        if (same_text(type, types[kind])) {
-            *out_kind = (enum sweep_kind)kind;
-            return true;
-        }
-    }
-    return false;
-}
-
 const char *sweep_kind_word(enum sweep_kind kind)
 {
     static const char *const words[] = {[SWEEP_MATERIALIZED_VIEW] = "materialized view",
                                         [SWEEP_VIEW] = "view",
                                         [SWEEP_INDEX] = "index"};
     return words[kind];
+}
+
+/* The same words as rw_relations has them. */
+static bool read_kind(const char *type, enum sweep_kind *out_kind)
+{
+    for (int kind = SWEEP_MATERIALIZED_VIEW; kind <= SWEEP_INDEX; kind++) {
+        if (same_text(type, sweep_kind_word((enum sweep_kind)kind))) {
+            *out_kind = (enum sweep_kind)kind;
+            return true;
+        }
+    }
+    return false;
 }
 
 static uint64_t later(uint64_t a, uint64_t b)

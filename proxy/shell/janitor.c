@@ -378,11 +378,11 @@ struct janitor *janitor_new(struct proxy *proxy)
 /* A look that runs goes on with what it began with, but drops nothing more that might stay now. */
 void janitor_reload(struct janitor *j)
 {
-    const struct janitor_options *options = j != NULL ? &j->proxy->options.janitor : NULL;
     if (j == NULL) {
         return;
     }
-    bool on = options->dsn[0] != 0;
+    const struct janitor_options *options = &j->proxy->options.janitor;
+    uint32_t interval_ms = options->dsn[0] != 0 ? options->interval_ms : 0;
     if (strcmp(options->dsn, j->options.dsn) != 0) {
         disconnect(j);
         name_watch_forget(j->watch);
@@ -395,10 +395,10 @@ void janitor_reload(struct janitor *j)
         sweep_stop(j->sweep);
     }
     /* Only when it is another one: else signals in a row would put off the next look for ever. */
-    if (j->interval_ms != (on ? options->interval_ms : 0)) {
-        set_interval(j, on ? options->interval_ms : 0);
+    if (j->interval_ms != interval_ms) {
+        set_interval(j, interval_ms);
     }
-    if (on && j->state == JANITOR_OFF) {
+    if (interval_ms != 0 && j->state == JANITOR_OFF) {
         connect_to_server(j);
     }
 }
